@@ -1,0 +1,3 @@
+//! Everything Seawall decides, and no I/O of its own: see [`ports`] for what it needs from outside.
+
+pub mod ports;
