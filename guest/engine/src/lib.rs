@@ -1,3 +1,4 @@
 //! Everything Seawall decides, and no I/O of its own: see [`ports`] for what it needs from outside.
 
 pub mod ports;
+pub mod vfs;
