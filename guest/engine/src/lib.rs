@@ -1,3 +1,5 @@
 //! Everything Seawall decides, and no I/O of its own: see [`ports`] for what it needs from outside.
 
+pub mod ltx;
 pub mod ports;
+pub mod units;
