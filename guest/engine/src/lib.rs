@@ -1,4 +1,8 @@
 //! Everything Seawall decides, and no I/O of its own: see [`ports`] for what it needs from outside.
 
+pub mod ltx;
 pub mod ports;
+pub mod replica;
+pub mod units;
 pub mod vfs;
+pub mod wal;
