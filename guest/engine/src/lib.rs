@@ -3,6 +3,8 @@
 pub mod ltx;
 pub mod ports;
 pub mod replica;
+pub mod restore;
 pub mod units;
+pub mod verify;
 pub mod vfs;
 pub mod wal;

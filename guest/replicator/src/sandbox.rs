@@ -30,3 +30,19 @@ extern "C" fn getenv(_name: *const u8) -> *const u8 {
 extern "C" fn _Exit(_code: i32) -> ! {
     core::arch::wasm32::unreachable()
 }
+
+unsafe extern "C" {
+    fn getentropy(buffer: *mut u8, length: usize) -> i32;
+}
+
+/// From the host's secure source (`wasi:random`).
+///
+/// # Panics
+/// When the host has none, which WASI does not allow.
+pub fn random() -> u64 {
+    let mut bytes = [0; 8];
+    // SAFETY: a buffer of that length.
+    let code = unsafe { getentropy(bytes.as_mut_ptr(), bytes.len()) };
+    assert_eq!(code, 0, "the host has no randomness");
+    u64::from_le_bytes(bytes)
+}

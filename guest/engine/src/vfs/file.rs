@@ -2,7 +2,7 @@
 
 use super::locks::{self, Level};
 use super::wal_index::WalIndex;
-use super::{FCNTL_KEEP_CHECKPOINT, FCNTL_WAL_INDEX_HEADER};
+use super::{FCNTL_KEEP_CHECKPOINT, FCNTL_WAL_INDEX_HEAD};
 use crate::ports::{FileError, Files, LiveFile};
 use libsqlite3_sys as ffi;
 use std::ffi::{c_int, c_void};
@@ -205,11 +205,13 @@ unsafe extern "C" fn x_file_control(
             Some(index) => granted(index.keep_checkpoint(), ffi::SQLITE_IOERR_SHMLOCK),
             None => ffi::SQLITE_MISUSE,
         },
-        FCNTL_WAL_INDEX_HEADER => {
+        FCNTL_WAL_INDEX_HEAD => {
             if let Some(index) = &open.wal_index {
                 let header = index.header_bytes();
-                // SAFETY: the caller of this control hands in 96 bytes.
-                unsafe { std::ptr::copy_nonoverlapping(header.as_ptr(), argument.cast(), 96) };
+                // SAFETY: the caller of this control hands in INDEX_HEAD_BYTES.
+                unsafe {
+                    std::ptr::copy_nonoverlapping(header.as_ptr(), argument.cast(), header.len());
+                }
             }
             ffi::SQLITE_OK
         }

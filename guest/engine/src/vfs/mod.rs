@@ -8,6 +8,7 @@ mod locks;
 pub mod wal_index;
 
 use crate::ports::{Environment, FileError, FileKind, Files};
+use crate::wal::INDEX_HEAD_BYTES;
 use libsqlite3_sys as ffi;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::rc::Rc;
@@ -17,8 +18,8 @@ pub const DATABASE_NAME: &str = "database";
 
 /// File control: take the CHECKPOINT lock and keep it. `SQLITE_BUSY` when another process has it.
 pub const FCNTL_KEEP_CHECKPOINT: c_int = 0x5357_0001;
-/// File control: copy the 96 bytes of both WAL-index headers into the buffer that is handed in.
-pub const FCNTL_WAL_INDEX_HEADER: c_int = 0x5357_0002;
+/// File control: copy the head of the WAL-index, `INDEX_HEAD_BYTES`, into the buffer that is handed in.
+pub const FCNTL_WAL_INDEX_HEAD: c_int = 0x5357_0002;
 
 /// What a VFS and its files share.
 struct Context {
@@ -255,16 +256,12 @@ pub fn keep_checkpoint_lock(connection: &rusqlite::Connection) -> bool {
     unsafe { control(connection, FCNTL_KEEP_CHECKPOINT, std::ptr::null_mut()) == ffi::SQLITE_OK }
 }
 
-/// Both copies of the WAL-index header, 48 bytes each, as other processes see them.
-pub fn wal_index_header(connection: &rusqlite::Connection) -> [u8; 96] {
-    let mut header = [0; 96];
-    // SAFETY: the operation writes 96 bytes.
+/// The head of the WAL-index as other processes see it.
+pub fn wal_index_head(connection: &rusqlite::Connection) -> [u8; INDEX_HEAD_BYTES] {
+    let mut header = [0; INDEX_HEAD_BYTES];
+    // SAFETY: the operation writes INDEX_HEAD_BYTES.
     unsafe {
-        control(
-            connection,
-            FCNTL_WAL_INDEX_HEADER,
-            header.as_mut_ptr().cast(),
-        );
+        control(connection, FCNTL_WAL_INDEX_HEAD, header.as_mut_ptr().cast());
     }
     header
 }

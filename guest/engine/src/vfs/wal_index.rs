@@ -20,6 +20,7 @@
 //! since. Pulls of whole regions keep all of this simple.
 
 use crate::ports::{FileError, LockKind, SharedMemory};
+use crate::wal::INDEX_HEAD_BYTES;
 
 /// Bytes of the two header copies and the checkpoint information before the first hash table.
 const HEAD_BYTES: usize = 136;
@@ -169,11 +170,11 @@ impl WalIndex {
         self.memory.barrier();
     }
 
-    /// The bytes of both header copies as the file holds them now; zeros when there is no region.
+    /// Both header copies and `nBackfill` as the file holds them now; zeros when there is no region.
     pub fn header_bytes(&self) -> Vec<u8> {
         match self.regions.first() {
-            Some(Some(_)) => self.memory.load(0, 96),
-            _ => vec![0; 96],
+            Some(Some(_)) => self.memory.load(0, INDEX_HEAD_BYTES as u32),
+            _ => vec![0; INDEX_HEAD_BYTES],
         }
     }
 
