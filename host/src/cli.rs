@@ -17,6 +17,7 @@ pub use resolve::{Request, UsageError};
 /// Replicates SQLite databases to S3 and restores them.
 ///
 /// A drop-in replacement for Litestream 0.5: the same config file, commands and bucket layout.
+/// Long flags may be written with one dash or two, their value after a space or `=`.
 #[derive(Debug, Parser)]
 #[command(name = "seawall", version, after_help = exit::HELP, arg_required_else_help = true)]
 #[command(disable_help_subcommand = true)]
@@ -128,8 +129,8 @@ Examples:
   seawall replicate /data/app.db 's3://my-bucket/app.db?endpoint=https://s3.example.com&region=eu-1'
 
 Credentials: access-key-id and secret-access-key in the config, or AWS_ACCESS_KEY_ID and
-AWS_SECRET_ACCESS_KEY, or LITESTREAM_ACCESS_KEY_ID and LITESTREAM_SECRET_ACCESS_KEY, or whatever
-else the machine offers to AWS programs.
+AWS_SECRET_ACCESS_KEY, or LITESTREAM_ACCESS_KEY_ID and LITESTREAM_SECRET_ACCESS_KEY, or what the
+machine offers to AWS programs.
 
 Exit codes:
   0  stopped, and every change is in the replica

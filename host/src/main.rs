@@ -72,7 +72,9 @@ where
     let request = match request {
         Ok(request) => request,
         Err(error) => {
-            eprintln!("seawall: {error}");
+            for line in error.to_string().lines() {
+                eprintln!("seawall: {line}");
+            }
             return Code::Usage;
         }
     };

@@ -64,8 +64,9 @@ pub fn replicate(
         }
     };
     if config.databases.is_empty() {
-        let text = "the config names no database; add one below `dbs:`";
-        return Err(UsageError::Usage(text.to_owned()));
+        let file = config_path(&args.config, environment);
+        let text = format!("{} names no database; add one below `dbs:`", file.display());
+        return Err(UsageError::Usage(text));
     }
     let plan = plan::Replicate {
         databases: config.databases,
@@ -162,11 +163,15 @@ fn request<Plan>(
 }
 
 fn load(flags: &ConfigFlags, environment: Environment<'_>) -> Result<Config, UsageError> {
-    let path = match &flags.config {
-        Some(path) => path.clone(),
-        None => default_path(environment),
-    };
+    let path = config_path(flags, environment);
     Ok(Config::load(&path, !flags.no_expand_env, environment)?)
+}
+
+fn config_path(flags: &ConfigFlags, environment: Environment<'_>) -> PathBuf {
+    flags
+        .config
+        .clone()
+        .unwrap_or_else(|| default_path(environment))
 }
 
 fn default_path(environment: Environment<'_>) -> PathBuf {

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
+use serde_saphyr::{MessageFormatter, Spanned, UserMessageFormatter};
 use std::fmt;
 
 /// A place in the file; both count from 1.
@@ -57,10 +57,8 @@ fn syntax_error(error: &serde_saphyr::Error) -> SyntaxError {
     let at = error
         .location()
         .map_or(Position { line: 1, column: 1 }, position);
-    SyntaxError {
-        at,
-        message: error.to_string(),
-    }
+    let message = UserMessageFormatter.format_message(error).into_owned();
+    SyntaxError { at, message }
 }
 
 fn position(location: serde_saphyr::Location) -> Position {
