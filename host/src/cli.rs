@@ -192,7 +192,7 @@ fn explain(error: clap::Error) -> clap::Error {
     };
     let flag = flag.replacen("--", "-", 1);
     let text =
-        format!("{flag} of Litestream is not supported yet; nothing was started or changed\n");
+        format!("Litestream's {flag} is not supported yet; nothing was started or changed\n");
     clap::Error::raw(ErrorKind::UnknownArgument, text)
 }
 
