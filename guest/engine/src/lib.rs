@@ -2,4 +2,13 @@
 
 pub mod ltx;
 pub mod ports;
+pub mod restore;
 pub mod units;
+
+#[cfg(test)]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "shared by all tests: not each uses everything"
+)]
+pub(crate) mod testing;
