@@ -8,3 +8,6 @@ pub mod units;
 pub mod verify;
 pub mod vfs;
 pub mod wal;
+
+#[cfg(test)]
+pub(crate) mod testing;

@@ -87,3 +87,56 @@ impl Order {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ltx::header::Extra;
+    use crate::units::{PageSize, Txid};
+
+    const LOCK: u32 = 16_385;
+
+    fn snapshot(commit: u32) -> Order {
+        Order::of(&Header {
+            page_size: PageSize::MAX,
+            commit,
+            min: Txid(1),
+            max: Txid(1),
+            timestamp_ms: 0,
+            wal_offset: 0,
+            wal_size: 0,
+            salts: (0, 0),
+            node: 0,
+            extra: Extra::default(),
+        })
+    }
+
+    #[test]
+    fn a_snapshot_steps_over_the_lock_page() {
+        let mut order = snapshot(LOCK + 1);
+        for pgno in 1..LOCK {
+            assert_eq!(order.accept(Pgno(pgno)), Ok(()));
+        }
+        assert_eq!(
+            order.accept(Pgno(LOCK)),
+            Err(OrderError::LockPage(Pgno(LOCK)))
+        );
+        let (missing, commit) = (Pgno(LOCK + 1), LOCK + 1);
+        assert_eq!(
+            order.check_complete(),
+            Err(OrderError::SnapshotEndsEarly { missing, commit })
+        );
+        assert_eq!(order.accept(Pgno(LOCK + 1)), Ok(()));
+        assert_eq!(order.check_complete(), Ok(()));
+    }
+
+    #[test]
+    fn a_snapshot_may_end_with_the_lock_page() {
+        let mut order = snapshot(LOCK);
+        for pgno in 1..LOCK {
+            assert!(order.check_complete().is_err());
+            assert_eq!(order.accept(Pgno(pgno)), Ok(()));
+        }
+        assert_eq!(order.check_complete(), Ok(()));
+    }
+}
