@@ -1,0 +1,3 @@
+//! What the `seawall` program is made of.
+
+pub mod objects;
