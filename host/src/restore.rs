@@ -1,6 +1,6 @@
 //! `seawall restore`: brings a database back from its replica.
 
-use crate::component::{Instance, Progress, Program, wit};
+use crate::component::{self, Instance, Program, Progress, wit};
 use crate::exit::Code;
 use crate::live::{Files, sync_parent, with_suffix};
 use crate::objects::{Location, Store};
@@ -33,7 +33,7 @@ pub async fn run(plan: plan::Restore) -> anyhow::Result<Code> {
         }
         Err(error) => bail!(
             "{}. {} is as it was",
-            crate::component::text(&error),
+            component::text(&error),
             output.display()
         ),
     };
@@ -127,9 +127,7 @@ async fn rebuild(
     plan: &plan::Restore,
     temporary: &Path,
 ) -> anyhow::Result<Result<wit::Restored, wit::Error>> {
-    let program = Program::load()
-        .map_err(anyhow::Error::from)
-        .context("the component cannot be loaded")?;
+    let program = Program::load().map_err(component::failed)?;
     let location = Location::from(&plan.replica.location);
     let layout = match location {
         Location::S3(_) => wit::Layout::Hexadecimal,
@@ -145,7 +143,7 @@ async fn rebuild(
     } = program
         .instantiate(subject, files, store, progress)
         .await
-        .map_err(anyhow::Error::from)?;
+        .map_err(component::failed)?;
     let replicator = replicate.seawall_replicator_replicator();
     let settings = wit::Settings {
         layout,
@@ -155,21 +153,19 @@ async fn rebuild(
         checkpoint_interval_ms: 0,
         require_fencing: false,
     };
-    replicator
-        .call_configure(&mut store, settings)
-        .await
-        .map_err(anyhow::Error::from)?;
     let check = match plan.integrity_check {
         IntegrityCheck::None => wit::Integrity::None,
         IntegrityCheck::Quick => wit::Integrity::Quick,
         IntegrityCheck::Full => wit::Integrity::Full,
     };
     let outcome = store
-        .run_concurrent(async |accessor| replicator.call_restore(accessor, check).await)
+        .run_concurrent(async |accessor| {
+            replicator.call_configure(accessor, settings).await?;
+            replicator.call_restore(accessor, check).await
+        })
         .await
         .and_then(|outcome| outcome)
-        .map_err(anyhow::Error::from)
-        .context("the component failed");
+        .map_err(component::failed);
     bar.finish_and_clear();
     outcome
 }

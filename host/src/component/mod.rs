@@ -14,7 +14,7 @@ pub mod bindings {
             "seawall:objects/store.upload": super::objects::SharedUpload,
         },
         imports: { default: trappable },
-        exports: { default: async },
+        exports: { default: async | store },
     });
 }
 
@@ -26,8 +26,8 @@ use bindings::seawall::replicator::report;
 use std::sync::Arc;
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Store};
-use wasmtime_wasi::clocks::{WasiClocks, WasiClocksCtxView, WasiClocksView};
-use wasmtime_wasi::random::{WasiRandom, WasiRandomCtx, WasiRandomView};
+use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
+use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 /// The component, compiled ahead of time for this target by `build.rs`.
@@ -53,6 +53,24 @@ pub struct Program {
     engine: Engine,
     component: Component,
     linker: Arc<Linker<State>>,
+}
+
+/// The text of an error that the component answered with.
+pub fn text(error: &wit::Error) -> &str {
+    match error {
+        wit::Error::Fenced(text)
+        | wit::Error::Store(text)
+        | wit::Error::Denied(text)
+        | wit::Error::Busy(text)
+        | wit::Error::Database(text)
+        | wit::Error::Replica(text)
+        | wit::Error::Nothing(text) => text,
+    }
+}
+
+/// The component itself failed (a trap), which is a defect of ours.
+pub fn failed(error: wasmtime::Error) -> anyhow::Error {
+    anyhow::anyhow!("the component failed: {error:?}")
 }
 
 /// One instance: one database.

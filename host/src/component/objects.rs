@@ -43,8 +43,8 @@ fn upload<T>(
     accessor.with(|mut access| Ok(Arc::clone(access.get().table.get(upload)?)))
 }
 
-impl wit::HostWithStore for HasSelf<State> {
-    async fn get<T: Send>(
+impl<T: Send> wit::HostWithStore<T> for HasSelf<State> {
+    async fn get(
         accessor: &Accessor<T, Self>,
         key: String,
         range: Option<wit::Range>,
@@ -57,7 +57,7 @@ impl wit::HostWithStore for HasSelf<State> {
         Ok(body.map(Vec::from).map_err(failure))
     }
 
-    async fn put<T: Send>(
+    async fn put(
         accessor: &Accessor<T, Self>,
         key: String,
         body: Vec<u8>,
@@ -69,7 +69,7 @@ impl wit::HostWithStore for HasSelf<State> {
         Ok(outcome.await.map_err(failure))
     }
 
-    async fn list<T: Send>(
+    async fn list(
         accessor: &Accessor<T, Self>,
         prefix: String,
         start_after: Option<String>,
@@ -90,7 +90,7 @@ impl wit::HostWithStore for HasSelf<State> {
         }))
     }
 
-    async fn delete<T: Send>(
+    async fn delete(
         accessor: &Accessor<T, Self>,
         keys: Vec<String>,
     ) -> Answer<Vec<wit::FailedDelete>> {
@@ -107,8 +107,8 @@ impl wit::HostWithStore for HasSelf<State> {
     }
 }
 
-impl wit::HostUploadWithStore for HasSelf<State> {
-    async fn start<T: Send>(
+impl<T: Send> wit::HostUploadWithStore<T> for HasSelf<State> {
+    async fn start(
         accessor: &Accessor<T, Self>,
         key: String,
         created_ms: u64,
@@ -120,7 +120,7 @@ impl wit::HostUploadWithStore for HasSelf<State> {
         }
     }
 
-    async fn part<T: Send>(
+    async fn part(
         accessor: &Accessor<T, Self>,
         this: Resource<SharedUpload>,
         number: u32,
@@ -132,7 +132,7 @@ impl wit::HostUploadWithStore for HasSelf<State> {
         Ok(outcome.map_err(failure))
     }
 
-    async fn complete<T: Send>(
+    async fn complete(
         accessor: &Accessor<T, Self>,
         this: Resource<SharedUpload>,
         when: wit::Condition,
@@ -141,7 +141,7 @@ impl wit::HostUploadWithStore for HasSelf<State> {
         Ok(upload.complete(condition(when)).await.map_err(failure))
     }
 
-    async fn abort<T: Send>(
+    async fn abort(
         accessor: &Accessor<T, Self>,
         this: Resource<SharedUpload>,
     ) -> wasmtime::Result<()> {

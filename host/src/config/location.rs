@@ -1,6 +1,7 @@
 //! Where a replica lives.
 
 use super::secret::Secret;
+use crate::objects;
 use std::path::PathBuf;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +44,29 @@ impl Location {
                     s3.bucket,
                     s3.path.trim_matches('/')
                 )
+            }
+        }
+    }
+}
+
+impl From<&Location> for objects::Location {
+    fn from(location: &Location) -> Self {
+        match location {
+            Location::Directory { path } => Self::Directory { path: path.clone() },
+            Location::S3(s3) => {
+                let mut to = objects::S3Location::new(&s3.bucket, &s3.path);
+                to.endpoint.clone_from(&s3.endpoint);
+                to.region.clone_from(&s3.region);
+                to.force_path_style = s3.force_path_style;
+                to.access_key_id.clone_from(&s3.access_key_id);
+                to.secret_access_key = s3
+                    .secret_access_key
+                    .as_ref()
+                    .map(|secret| objects::Secret::new(secret.reveal()));
+                to.skip_verify = s3.skip_verify;
+                to.sign_payload = s3.sign_payload;
+                to.storage_class.clone_from(&s3.storage_class);
+                Self::S3(Box::new(to))
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::Stop;
 use super::notice::Notice;
 use super::outcome::{self, Health};
-use crate::component::{Instance, Program, State, bindings, wit};
+use crate::component::{self, Instance, Program, State, bindings, text, wit};
 use crate::config::{self, Database};
 use crate::exit::Code;
 use crate::live::Files;
@@ -29,6 +29,7 @@ const FIRST_LOOK_AGAIN: Duration = Duration::from_micros(500);
 
 pub struct Driver {
     instance: Instance,
+    settings: wit::Settings,
     notice: Notice,
     name: String,
     sync_interval: Duration,
@@ -49,10 +50,10 @@ impl Driver {
         let store = Store::open(location).await.context("the replica")?;
         let name = database.path.display().to_string();
         let files = Files::new(&database.path);
-        let mut instance = program
+        let instance = program
             .instantiate(name.clone(), files, store, Arc::new(|_, _| {}))
             .await
-            .map_err(anyhow::Error::from)?;
+            .map_err(component::failed)?;
         let settings = wit::Settings {
             layout,
             min_checkpoint_pages: database.min_checkpoint_pages,
@@ -64,13 +65,9 @@ impl Driver {
             checkpoint_interval_ms: database.checkpoint_interval.as_millis() as u64,
             require_fencing: database.require_fencing,
         };
-        let replicator = instance.replicate.seawall_replicator_replicator();
-        replicator
-            .call_configure(&mut instance.store, settings)
-            .await
-            .map_err(anyhow::Error::from)?;
         Ok(Driver {
             instance,
+            settings,
             notice: Notice::watch(&database.path),
             name,
             sync_interval: database.replica.sync_interval,
@@ -93,7 +90,11 @@ impl Driver {
             name: self.name,
         };
         let ended = store
-            .run_concurrent(async |accessor| work.run(accessor).await)
+            .run_concurrent(async |accessor| {
+                let replicator = replicate.seawall_replicator_replicator();
+                replicator.call_configure(accessor, self.settings).await?;
+                work.run(accessor).await
+            })
             .await;
         match ended {
             Ok(Ok(code)) => code,
@@ -213,7 +214,7 @@ impl Work<'_> {
             }
             Err(error) if !self.health.proven && !outcome::is_passing(&error) => {
                 let database = &self.name;
-                tracing::error!(database, "{}", outcome::text(&error));
+                tracing::error!(database, "{}", text(&error));
                 Then::End(Code::Error)
             }
             Err(error) => {
@@ -230,10 +231,10 @@ impl Work<'_> {
     /// True: something waits to be shipped.
     async fn maintain(&self, accessor: &Accessor<State>) -> wasmtime::Result<bool> {
         let replicator = self.replicate.seawall_replicator_replicator();
-        let maintained = accessor.with(|access| replicator.start_maintain(access)).await?;
+        let maintained = replicator.call_maintain(accessor).await?;
         Ok(maintained.unwrap_or_else(|error| {
             let database = &self.name;
-            tracing::debug!(database, "upkeep: {}", outcome::text(&error));
+            tracing::debug!(database, "upkeep: {}", text(&error));
             false
         }))
     }
@@ -254,7 +255,7 @@ impl Work<'_> {
                 return Ok(Some(Code::Error));
             }
             Err(error) => {
-                let text = outcome::text(&error);
+                let text = text(&error);
                 tracing::warn!(database, "whether the store honours conditional writes is not known: {text}");
             }
         }

@@ -4,11 +4,10 @@ mod driver;
 mod notice;
 mod outcome;
 
-use crate::component::Program;
+use crate::component::{self, Program};
 use crate::config::Database;
 use crate::exit::Code;
 use crate::plan;
-use anyhow::Context;
 use driver::Driver;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,7 +17,7 @@ use tokio::task::JoinSet;
 /// Runs until SIGTERM or SIGINT, or until no database is left to replicate. A second signal ends
 /// the final sync.
 pub async fn run(plan: plan::Replicate) -> anyhow::Result<Code> {
-    let program = Program::load().map_err(anyhow::Error::from).context("the component cannot be loaded")?;
+    let program = Program::load().map_err(component::failed)?;
     let (stop, stopping) = watch::channel(Stop::No);
     let mut running = JoinSet::new();
     for database in plan.databases {

@@ -1,23 +1,10 @@
 //! What the log says of a replication's ups and downs: each change of state once, not each try.
 
-use crate::component::wit;
+use crate::component::{text, wit};
 use std::time::{Duration, Instant};
 
 /// A failure that lasts is told again after this long.
 const REMIND: Duration = Duration::from_secs(60);
-
-/// The text of a component's error.
-pub fn text(error: &wit::Error) -> &str {
-    match error {
-        wit::Error::Fenced(text)
-        | wit::Error::Store(text)
-        | wit::Error::Denied(text)
-        | wit::Error::Busy(text)
-        | wit::Error::Database(text)
-        | wit::Error::Replica(text)
-        | wit::Error::Nothing(text) => text,
-    }
-}
 
 /// Whether trying again later is of use when nothing ever worked: a store that is away, or a
 /// database that is locked, comes back; wrong credentials and a wrong file do not by themselves.
@@ -83,7 +70,7 @@ impl Health {
                 "not shipping{since}: {text}. What is committed waits in the WAL and is shipped \
                  when the store is back"
             ),
-            error => tracing::error!(database, "not shipping{since}: {}", self::text(error)),
+            error => tracing::error!(database, "not shipping{since}: {}", text(error)),
         }
     }
 }
