@@ -214,6 +214,7 @@ mod tests {
         assert!(error("gs://bucket/x").contains("this release has: s3, file"));
         assert!(error("s3:///x").contains("names no bucket"));
         assert!(error("s3://minio:9000/b/x").contains("endpoint="));
+        assert!(error("s3://b.s3.eu-west-1.amazonaws.com/x").contains("region="));
         let message = error("s3://key:hunter2@bucket/x");
         assert!(message.contains("must not hold credentials"), "{message}");
         assert!(!message.contains("hunter2"), "{message}");

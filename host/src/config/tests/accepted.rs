@@ -142,11 +142,12 @@ dbs:
 #[test]
 fn settings_at_the_top_are_defaults_and_the_replica_wins() {
     let source = format!(
-        "region: top\nbucket: b\nsync-interval: 9s\n{}",
+        "region: top\nendpoint: https://top\nbucket: b\nsync-interval: 9s\n{}",
         with_replica(&["type: s3", "region: own"])
     );
     let config = config(&source);
     assert_eq!(s3(&config).region.as_deref(), Some("own"));
+    assert_eq!(s3(&config).endpoint.as_deref(), Some("https://top"));
     assert_eq!(s3(&config).bucket, "b");
     assert_eq!(
         config.databases[0].replica.sync_interval,
