@@ -107,8 +107,13 @@ impl Temporary {
     }
 
     fn put_in_place(mut self, output: &Path) -> anyhow::Result<()> {
-        fs::rename(&self.path, output)
-            .with_context(|| format!("cannot rename {} to {}", self.path.display(), output.display()))?;
+        fs::rename(&self.path, output).with_context(|| {
+            format!(
+                "cannot rename {} to {}",
+                self.path.display(),
+                output.display()
+            )
+        })?;
         self.done = true;
         sync_parent(output).context("the directory cannot be synced")
     }

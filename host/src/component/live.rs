@@ -192,7 +192,9 @@ impl wit::Host for State {
 
     fn replace_whole(&mut self, which: wit::Kind, data: Vec<u8>) -> Answer<()> {
         if which != wit::Kind::Checksums {
-            return Err(wasmtime::Error::msg("only the page checksums are replaced as a whole"));
+            return Err(wasmtime::Error::msg(
+                "only the page checksums are replaced as a whole",
+            ));
         }
         answer(self.files.replace_whole(kind(which), &data))
     }

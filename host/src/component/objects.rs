@@ -114,8 +114,9 @@ impl<T: Send> wit::HostUploadWithStore<T> for HasSelf<State> {
         created_ms: u64,
     ) -> Answer<Resource<SharedUpload>> {
         match store(accessor).start_upload(&key, created_ms).await {
-            Ok(upload) => accessor
-                .with(|mut access| Ok(Ok(access.get().table.push(Arc::new(upload))?))),
+            Ok(upload) => {
+                accessor.with(|mut access| Ok(Ok(access.get().table.push(Arc::new(upload))?)))
+            }
             Err(error) => Ok(Err(failure(error))),
         }
     }

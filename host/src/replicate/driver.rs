@@ -256,7 +256,10 @@ impl Work<'_> {
             }
             Err(error) => {
                 let text = text(&error);
-                tracing::warn!(database, "whether the store honours conditional writes is not known: {text}");
+                tracing::warn!(
+                    database,
+                    "whether the store honours conditional writes is not known: {text}"
+                );
             }
         }
         Ok(None)

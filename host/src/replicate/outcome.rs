@@ -41,7 +41,11 @@ impl Health {
         if let Some(failing) = self.failing.take() {
             let database = &self.database;
             let seconds = failing.since.elapsed().as_secs_f64();
-            tracing::info!(database, txid, "recovered after {seconds:.1} s; nothing was lost");
+            tracing::info!(
+                database,
+                txid,
+                "recovered after {seconds:.1} s; nothing was lost"
+            );
         }
     }
 

@@ -82,7 +82,9 @@ impl Error {
 impl From<ObjectError> for Error {
     fn from(error: ObjectError) -> Error {
         match error {
-            ObjectError::Denied(_) => Error::Denied(error),
+            ObjectError::Denied(_) | ObjectError::Invalid(_) | ObjectError::NotFound(_) => {
+                Error::Denied(error)
+            }
             error => Error::Store(error),
         }
     }

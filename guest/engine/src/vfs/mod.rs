@@ -58,8 +58,11 @@ pub fn register(name: &str, files: Rc<dyn Files>, environment: Rc<dyn Environmen
         xGetSystemCall: None,
         xNextSystemCall: None,
     });
+    let vfs = Box::into_raw(vfs);
+    #[cfg(target_family = "wasm")]
+    os::DEFAULT.set(vfs);
     // SAFETY: the structure and all it points to are leaked and so live for ever.
-    unsafe { ffi::sqlite3_vfs_register(Box::into_raw(vfs), 0) }
+    unsafe { ffi::sqlite3_vfs_register(vfs, 0) }
 }
 
 /// # Safety
@@ -221,18 +224,31 @@ unsafe extern "C" fn x_last_error(_: *mut ffi::sqlite3_vfs, _: c_int, _: *mut c_
     ffi::SQLITE_OK
 }
 
-/// SQLite is built with `SQLITE_OS_OTHER` for the component: it asks here instead of for a unix or
-/// Windows VFS. Nothing is registered before the component knows its files.
+/// SQLite is built with `SQLITE_OS_OTHER` for the component: when it initialises itself, which
+/// [`register`] makes it do, it asks here for its default VFS instead of for a unix or Windows one.
 #[cfg(target_family = "wasm")]
 mod os {
-    #[unsafe(no_mangle)]
-    extern "C" fn sqlite3_os_init() -> std::ffi::c_int {
-        libsqlite3_sys::SQLITE_OK
+    use libsqlite3_sys as ffi;
+    use std::cell::Cell;
+    use std::ffi::c_int;
+
+    thread_local! {
+        pub static DEFAULT: Cell<*mut ffi::sqlite3_vfs> = const { Cell::new(std::ptr::null_mut()) };
     }
 
     #[unsafe(no_mangle)]
-    extern "C" fn sqlite3_os_end() -> std::ffi::c_int {
-        libsqlite3_sys::SQLITE_OK
+    extern "C" fn sqlite3_os_init() -> c_int {
+        let vfs = DEFAULT.get();
+        if vfs.is_null() {
+            return ffi::SQLITE_ERROR;
+        }
+        // SAFETY: `register` leaked it.
+        unsafe { ffi::sqlite3_vfs_register(vfs, 1) }
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn sqlite3_os_end() -> c_int {
+        ffi::SQLITE_OK
     }
 }
 
