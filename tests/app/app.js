@@ -123,19 +123,21 @@ async function revise ({ notes }) {
 }
 
 async function main () {
+  const stopped = new Promise(resolve => process.once('SIGTERM', resolve))
   const state = await start()
-  const timers = [setInterval(() => save(state), options['interval-ms'])]
   let revising = Promise.resolve()
-  timers.push(setInterval(() => { revising = revising.then(() => revise(state)) }, options['revisions-ms']))
-  process.once('SIGTERM', async () => {
-    timers.forEach(clearInterval)
-    save(state)
-    await revising
-    await Promise.all(saving.values())
-    await new Promise(resolve => setTimeout(resolve, 300))
-    say({ what: 'stop' })
-    process.exit(0)
-  })
+  const timers = [
+    setInterval(() => save(state), options['interval-ms']),
+    setInterval(() => { revising = revising.then(() => revise(state)) }, options['revisions-ms'])
+  ]
+  await stopped
+  timers.forEach(clearInterval)
+  save(state)
+  await revising
+  await Promise.all(saving.values())
+  await new Promise(resolve => setTimeout(resolve, 300))
+  say({ what: 'stop' })
+  process.exit(0)
 }
 
 main().catch(error => {
