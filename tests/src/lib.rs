@@ -12,6 +12,8 @@
 pub mod ack;
 pub mod app;
 pub mod bucket;
+pub mod disk;
+pub mod figures;
 pub mod judge;
 pub mod ltx;
 pub mod pages;
@@ -22,6 +24,7 @@ pub mod proxy;
 pub mod replica;
 pub mod scene;
 pub mod shell;
+pub mod stock;
 pub mod weed;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

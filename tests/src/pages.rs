@@ -1,13 +1,19 @@
 //! Bit for bit: a restored file against a checkpointed copy of its source.
 //!
 //! Seen with both programs: a restored file equals what SQLite itself makes of the source's
-//! database file and WAL, in every byte.
+//! database file and WAL, in every byte. So nothing is left out of the comparison, not even the
+//! change counter.
 
+use std::fs::File;
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::judge::open_copy;
+
+/// As many differing pages as a message names.
+const NAMED_PAGES: usize = 10;
 
 /// Insists that `restored` is what a checkpoint makes of `source` and its WAL. Nobody may be
 /// writing to `source`.
@@ -17,22 +23,34 @@ pub fn assert_same(source: &Path, restored: &Path) -> Result<()> {
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     ensure!(busy == 0, "the copy cannot be checkpointed");
     let page_size: u32 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-    let page_size = page_size as usize;
     drop(connection);
-    let expected = std::fs::read(dir.path().join("copy.db"))?;
-    let found = std::fs::read(restored).with_context(|| restored.display().to_string())?;
-    ensure!(
-        expected.len() == found.len(),
-        "sizes differ: expected {} pages, found {}",
-        expected.len() / page_size,
-        found.len() / page_size
-    );
-    let pages = expected.chunks(page_size).zip(found.chunks(page_size));
-    let different: Vec<usize> = pages
-        .enumerate()
-        .filter(|(_, (expected, found))| expected != found)
-        .map(|(at, _)| at + 1)
-        .collect();
+    let different = differing(&dir.path().join("copy.db"), restored, page_size as usize)?;
     ensure!(different.is_empty(), "pages differ: {different:?}");
     Ok(())
+}
+
+/// The numbers of the first pages that differ.
+fn differing(expected: &Path, found: &Path, page_size: usize) -> Result<Vec<u64>> {
+    let open = |path: &Path| File::open(path).with_context(|| path.display().to_string());
+    let (expected, found) = (open(expected)?, open(found)?);
+    let (expected_bytes, found_bytes) = (expected.metadata()?.len(), found.metadata()?.len());
+    let pages = expected_bytes / page_size as u64;
+    ensure!(
+        expected_bytes == found_bytes,
+        "sizes differ: expected {expected_bytes} bytes ({pages} pages), found {found_bytes}"
+    );
+    let (mut expected, mut found) = (BufReader::new(expected), BufReader::new(found));
+    let (mut left, mut right) = (vec![0; page_size], vec![0; page_size]);
+    let mut different = Vec::new();
+    for page in 1..=pages {
+        expected.read_exact(&mut left)?;
+        found.read_exact(&mut right)?;
+        if left != right {
+            different.push(page);
+        }
+        if different.len() == NAMED_PAGES {
+            break;
+        }
+    }
+    Ok(different)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 /// The directory that cargo builds into, found from the running executable.
-fn target() -> Result<PathBuf> {
+pub fn target() -> Result<PathBuf> {
     let exe = std::env::current_exe()?;
     let target = exe
         .ancestors()

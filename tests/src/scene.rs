@@ -1,11 +1,14 @@
 //! One test's own directory, machines and logs, and what is shown when the test fails.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use tempfile::TempDir;
+
+use crate::judge::sha256;
 
 /// What a failed test shows of each log.
 const LOG_TAIL_BYTES: usize = 6000;
@@ -19,10 +22,7 @@ pub struct Scene {
 #[track_caller]
 pub fn scene(test: impl FnOnce(&Scene) -> Result<()>) {
     let dir = TempDir::with_prefix("scene-").expect("a test needs a temporary directory");
-    let scene = Scene {
-        dir: dir.path().into(),
-        count: Cell::new(0),
-    };
+    let scene = Scene::in_dir(dir.path());
     let result = catch_unwind(AssertUnwindSafe(|| test(&scene)));
     if !matches!(result, Ok(Ok(()))) {
         scene.show_logs();
@@ -38,6 +38,14 @@ pub fn scene(test: impl FnOnce(&Scene) -> Result<()>) {
 }
 
 impl Scene {
+    /// A scene in a directory of the caller's.
+    pub fn in_dir(dir: &Path) -> Self {
+        Self {
+            dir: dir.into(),
+            count: Cell::new(0),
+        }
+    }
+
     /// A directory that outlives every machine of this test.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -85,6 +93,19 @@ impl Machine {
 
     pub fn db(&self) -> PathBuf {
         self.dir.join("app.db")
+    }
+
+    /// Every file on the disk with its content's checksum.
+    pub fn contents(&self) -> Result<BTreeMap<PathBuf, String>> {
+        let mut found = BTreeMap::new();
+        for entry in std::fs::read_dir(&self.dir)? {
+            let path = entry?.path();
+            if path.is_file() {
+                let hash = sha256(&std::fs::read(&path)?);
+                found.insert(path, hash);
+            }
+        }
+        Ok(found)
     }
 
     /// Loses the disk.
