@@ -210,3 +210,72 @@ impl Schema {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(rows: &[(&str, u64, &str)]) -> State {
+        let row = |(id, version, sha256): &(&str, u64, &str)| {
+            let key = ("note".to_owned(), (*id).to_owned());
+            (key, (*version, (*sha256).to_owned()))
+        };
+        State(rows.iter().map(row).collect())
+    }
+
+    /// Sent one millisecond before it was acknowledged.
+    fn ack(id: &str, version: u64, sha256: &str, at: f64) -> Ack {
+        Ack {
+            what: "note".into(),
+            id: id.into(),
+            version,
+            sha256: sha256.into(),
+            sent: at - 1.0,
+            at,
+            wal_bytes: 0,
+        }
+    }
+
+    const KILLED_MS: f64 = 10_000.0;
+
+    fn verdict(acks: &[Ack], after: &State) -> Result<Verdict> {
+        judge(&state(&[("a", 1, "x")]), acks, after, KILLED_MS, 1000.0)
+    }
+
+    #[test]
+    fn a_young_write_may_be_lost_and_is_counted() {
+        let acks = [ack("a", 2, "y", 5000.0), ack("a", 3, "z", 9500.0)];
+        let verdict = verdict(&acks, &state(&[("a", 2, "y")])).unwrap();
+        assert_eq!((verdict.kept, verdict.lost_ages_ms), (1, vec![500.0]));
+    }
+
+    #[test]
+    fn an_old_write_may_not_be_lost() {
+        let error = verdict(&[ack("a", 2, "y", 8000.0)], &state(&[("a", 1, "x")])).unwrap_err();
+        assert!(error.to_string().contains("2000 ms before"), "{error}");
+    }
+
+    #[test]
+    fn what_was_there_before_may_not_be_lost_or_go_back() {
+        assert!(verdict(&[], &state(&[])).is_err());
+        assert!(verdict(&[], &state(&[("a", 0, "w")])).is_err());
+        assert!(verdict(&[], &state(&[("a", 1, "other")])).is_err());
+        assert!(verdict(&[], &state(&[("a", 2, "never acknowledged")])).is_ok());
+    }
+
+    #[test]
+    fn other_content_under_an_acknowledged_version_is_noticed() {
+        let acks = [ack("a", 2, "y", 9900.0)];
+        assert!(verdict(&acks, &state(&[("a", 2, "torn")])).is_err());
+    }
+
+    #[test]
+    fn a_write_kept_after_a_lost_one_is_noticed() {
+        let after = state(&[("a", 1, "x"), ("b", 1, "q")]);
+        let lost = ack("a", 2, "y", 9500.0);
+        let error = verdict(&[lost.clone(), ack("b", 1, "q", 9600.0)], &after).unwrap_err();
+        assert!(error.to_string().starts_with("not a prefix"), "{error}");
+        // Sent before the lost one was acknowledged: either may have come first.
+        assert!(verdict(&[lost, ack("b", 1, "q", 9500.5)], &after).is_ok());
+    }
+}

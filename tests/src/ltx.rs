@@ -82,3 +82,34 @@ pub fn contiguous(spans: &[Span]) -> Result<u64> {
     }
     Ok(spans.last().map_or(0, |last| last.max))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(min: u64, max: u64) -> Span {
+        Span { min, max }
+    }
+
+    #[test]
+    fn names_are_read_and_others_are_not() {
+        let key = "a/0000/000000000000000a-00000000000000ff.ltx";
+        assert_eq!(Span::of_key(key), Some(span(10, 255)));
+        for other in ["0000/a-b.ltx", "lock.json", "0000/x.ltx.tmp"] {
+            assert_eq!(Span::of_key(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn gaps_and_duplicates_are_noticed() {
+        assert_eq!(contiguous(&[]).unwrap(), 0);
+        assert_eq!(contiguous(&[span(3, 3), span(4, 4)]).unwrap(), 4);
+        for bad in [
+            [span(3, 3), span(5, 5)],
+            [span(3, 3), span(3, 3)],
+            [span(1, 2), span(3, 3)],
+        ] {
+            assert!(contiguous(&bad).is_err(), "{bad:?}");
+        }
+    }
+}

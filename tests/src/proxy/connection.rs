@@ -9,14 +9,11 @@ use std::time::Duration;
 use rand::RngExt;
 
 use super::http::{Body, Head, pass};
-use super::{Exchange, Fault, Shared, Weather};
+use super::{Exchange, Fault, HANG_POLL, Shared, Weather};
 use crate::now_ms;
 
 /// As much of a request's body as the log keeps.
 const OPENING_BYTES: usize = 100;
-
-/// How often a hanging request looks whether the weather has changed.
-const HANG_POLL: Duration = Duration::from_millis(50);
 
 /// Serves one client until either side closes.
 pub fn serve(client: &TcpStream, shared: &Shared) {

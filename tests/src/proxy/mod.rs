@@ -3,6 +3,8 @@
 
 mod connection;
 mod http;
+#[cfg(test)]
+mod tests;
 
 use std::net::{SocketAddr, TcpListener};
 use std::ops::Range;
@@ -12,6 +14,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use rand::RngExt;
+
+/// How often a hanging request looks whether the weather has changed.
+const HANG_POLL: Duration = Duration::from_millis(50);
 
 /// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
