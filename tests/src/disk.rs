@@ -1,0 +1,39 @@
+//! A disk that is soon full.
+
+use std::ffi::CString;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+
+/// Mounts a file system of `bytes` at `dir`, for this thread and the programs that it starts.
+/// It goes with them. `false` when the machine does not allow it (it takes root).
+pub fn small_disk(dir: &Path, bytes: u64) -> Result<bool> {
+    std::fs::create_dir_all(dir)?;
+    // SAFETY: no memory effects; only this thread's view of mounts changes.
+    if unsafe { libc::unshare(libc::CLONE_NEWNS) } != 0 {
+        return Ok(false);
+    }
+    mount(
+        "none",
+        Path::new("/"),
+        "none",
+        libc::MS_REC | libc::MS_PRIVATE,
+        "",
+    )?;
+    mount("tmpfs", dir, "tmpfs", 0, &format!("size={bytes}"))?;
+    Ok(true)
+}
+
+fn mount(source: &str, target: &Path, kind: &str, flags: libc::c_ulong, data: &str) -> Result<()> {
+    let target = CString::new(target.to_string_lossy().into_owned())?;
+    let (source, kind) = (CString::new(source)?, CString::new(kind)?);
+    let data = CString::new(data)?;
+    // SAFETY: all pointers are to NUL-terminated strings that outlive the call.
+    let result = unsafe {
+        let (source, kind) = (source.as_ptr(), kind.as_ptr());
+        libc::mount(source, target.as_ptr(), kind, flags, data.as_ptr().cast())
+    };
+    let error = std::io::Error::last_os_error();
+    ensure!(result == 0, "mount: {error}");
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! Where the programs are that the tests run.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+/// The directory that cargo builds into, found from the running executable.
+pub fn target() -> Result<PathBuf> {
+    let exe = std::env::current_exe()?;
+    let target = exe
+        .ancestors()
+        .find(|dir| dir.join("CACHEDIR.TAG").exists());
+    Ok(target
+        .context("this executable is not in a cargo target directory")?
+        .into())
+}
+
+/// A program built by this workspace with the same profile as the running executable.
+pub fn built(name: &str) -> Result<PathBuf> {
+    let exe = std::env::current_exe()?;
+    let mut profile = exe.parent().context("executable without a directory")?;
+    if profile.ends_with("deps") {
+        profile = profile.parent().context("deps without a parent")?;
+    }
+    exists(profile.join(name), "cargo build")
+}
+
+/// The program that all this is about.
+pub fn seawall() -> Result<PathBuf> {
+    match std::env::var_os("SEAWALL_BIN") {
+        Some(path) => exists(path.into(), "SEAWALL_BIN"),
+        None => built("seawall"),
+    }
+}
+
+/// A program that `scripts/setup test` installed.
+pub fn tool(name: &str) -> Result<PathBuf> {
+    exists(target()?.join("tools/bin").join(name), "scripts/setup test")
+}
+
+/// The Node app with its packages installed.
+pub fn app() -> Result<PathBuf> {
+    let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("app");
+    exists(app.join("node_modules"), "scripts/setup test")?;
+    Ok(app.join("app.js"))
+}
+
+fn exists(path: PathBuf, source: &str) -> Result<PathBuf> {
+    if !path.exists() {
+        bail!("{} is not there: run or check {source}", path.display());
+    }
+    Ok(path)
+}
