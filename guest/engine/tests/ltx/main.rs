@@ -1,11 +1,12 @@
 //! The LTX codec against files of Litestream, against itself, and against damage.
 
+mod indexes;
 mod random;
 mod refusals;
 mod whole;
 
 use engine::ltx::frame::max_frame_bytes;
-use engine::ltx::index::{FIRST_TAIL_BYTES, IndexWriter};
+use engine::ltx::index::{FIRST_TAIL_BYTES, IndexWriter, MAX_INDEX_BYTES};
 use engine::ltx::order::OrderError;
 use engine::ltx::{
     Crc64, DecodeError, Decoder, EncodeError, Encoder, Event, Extra, FrameError, Header, Index,
