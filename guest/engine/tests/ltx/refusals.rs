@@ -254,6 +254,14 @@ fn an_error_stays() {
     decoder.push(VECTORS[1]);
     assert_eq!(decoder.event().unwrap_err(), first);
     assert_eq!(decoder.finish(), Err(first));
+
+    let mut bytes = VECTORS[1].to_vec();
+    bytes[105] = 2;
+    let mut decoder = Decoder::new();
+    decoder.push(&bytes);
+    assert!(matches!(decoder.event(), Ok(Some(Event::Header(_)))));
+    let first = decoder.event().unwrap_err();
+    assert_eq!(decoder.event(), Err(first));
 }
 
 #[test]
@@ -287,7 +295,7 @@ fn an_lz4_frame_must_carry_a_checksum_and_need_no_dictionary() {
 
 #[test]
 fn the_checksum_of_an_lz4_frame_is_compared() {
-    let bytes = encode_with_lz4_frames(header(512, 4, 5), &[(1, vec![9; 512])]);
+    let bytes = encode_with_lz4_frames(header(512, 4, 5), &[(1, vec![9; 512])], LZ4_FRAME);
     let entry = index_of(&bytes).unwrap().entries[0];
     let mut frame = bytes[entry.offset as usize..entry.end() as usize].to_vec();
     assert!(decode_frame(&frame, PageSize::MIN).is_ok());
@@ -304,7 +312,7 @@ fn an_lz4_frame_of_another_length_is_refused() {
             page_size: PageSize::MIN,
             ..header(512, 4, 5)
         };
-        let bytes = encode_with_lz4_frames(of_length, &[(1, page)]);
+        let bytes = encode_with_lz4_frames(of_length, &[(1, page)], LZ4_FRAME);
         let entry = index_of(&bytes).unwrap().entries[0];
         let frame = &bytes[entry.offset as usize..entry.end() as usize];
         let (pgno, found) = (Pgno(1), length);
