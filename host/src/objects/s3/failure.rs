@@ -278,7 +278,9 @@ fn hint(
 
 fn clock_hint(ahead_seconds: Option<i64>) -> String {
     let difference = match ahead_seconds {
-        Some(seconds) if seconds > 0 => format!("this machine's clock is {seconds} s behind the store's"),
+        Some(seconds) if seconds > 0 => {
+            format!("this machine's clock is {seconds} s behind the store's")
+        }
         Some(seconds) if seconds < 0 => format!(
             "this machine's clock is {} s ahead of the store's",
             -seconds
