@@ -138,8 +138,11 @@ impl Wire {
     ) -> Result<Answer, Failure> {
         let credentials = timeout_at(*deadline, self.credentials.get())
             .await
-            .unwrap_or_else(|_| Err("finding credentials took too long".into()))
-            .map_err(|text| Failure::certain(Kind::Denied, text))?;
+            .map_err(|_| Failure::unsent("finding credentials took too long"))?
+            .map_err(|error| match error.may_pass {
+                true => Failure::unsent(error.text),
+                false => Failure::certain(Kind::Denied, error.text),
+            })?;
         let url = self.site.url(region, request.key, &request.query);
         let signer = Signer {
             credentials: &credentials,
