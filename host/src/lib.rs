@@ -1,0 +1,12 @@
+//! The `seawall` program as a library: everything but the `main` function.
+
+pub mod cli;
+pub mod component;
+pub mod config;
+pub mod exit;
+pub mod live;
+pub mod logging;
+pub mod objects;
+pub mod plan;
+pub mod replicate;
+pub mod restore;

@@ -1,3 +1,13 @@
 //! Everything Seawall decides, and no I/O of its own: see [`ports`] for what it needs from outside.
 
+pub mod ltx;
 pub mod ports;
+pub mod replica;
+pub mod restore;
+pub mod units;
+pub mod verify;
+pub mod vfs;
+pub mod wal;
+
+#[cfg(test)]
+pub(crate) mod testing;

@@ -1,7 +1,16 @@
 //! Objects under one prefix of a bucket or directory: what the component's import
 //! `seawall:objects/store` is answered with. `wit/objects/store.wit` states the contract.
 
-use bytes::Bytes;
+mod directory;
+mod keys;
+mod limits;
+mod location;
+mod parts;
+mod s3;
+mod store;
+
+pub use location::{Encryption, Location, S3Location, Secret};
+pub use store::{Store, Upload};
 
 /// Why a request did not do what was asked. The text is for people and names the request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +55,7 @@ pub struct Entry {
     pub modified_ms: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
     pub entries: Vec<Entry>,
     pub truncated: bool,

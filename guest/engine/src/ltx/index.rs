@@ -1,0 +1,273 @@
+//! Where each page's frame stands in a file, as the file's tail says.
+//!
+//! ```text
+//! (pgno, offset, length)... 0, all LEB128 | bytes of that (8) | post-apply (8) | file CRC (8)
+//! ```
+
+use crate::ltx::checksum::Crc64;
+use crate::ltx::frame::{FRAME_HEADER_BYTES, max_frame_bytes};
+use crate::ltx::header::HEADER_BYTES;
+use crate::ports::ByteRange;
+use crate::units::{PageSize, Pgno};
+
+/// After the index: its size, and the two checksums.
+pub const TRAILER_BYTES: u64 = 24;
+
+/// Read first from a file's end. Litestream's estimate too: the index of some 4000 pages fits.
+pub const FIRST_TAIL_BYTES: u64 = 32 * 1024;
+
+/// The longest index that is read or written: about 25 million pages, 100 GB at 4 KiB a page.
+/// The engine's memory ends at 4 GiB, and whoever reads it may have several at once.
+pub const MAX_INDEX_BYTES: u64 = 256 * 1024 * 1024;
+
+/// A file without pages.
+const MIN_FILE_BYTES: u64 = (HEADER_BYTES + FRAME_HEADER_BYTES) as u64 + 1 + TRAILER_BYTES;
+
+/// A frame's place in its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexEntry {
+    pub pgno: Pgno,
+    /// Bytes from the file's beginning.
+    pub offset: u64,
+    /// Bytes, the frame's own header included.
+    pub length: u32,
+}
+
+impl IndexEntry {
+    pub const fn end(&self) -> u64 {
+        self.offset + self.length as u64
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IndexError {
+    #[error("a file of {size} bytes is too short to be an LTX file")]
+    FileTooShort { size: u64 },
+    #[error("{found} bytes of the file's tail were given, {expected} were asked for")]
+    TailTooShort { expected: u64, found: u64 },
+    #[error("an index of {found} bytes does not fit a file of {size}")]
+    Size { found: u64, size: u64 },
+    #[error("an index of {found} bytes is longer than the {MAX_INDEX_BYTES} that are supported")]
+    TooLong { found: u64 },
+    #[error("byte {at} of the index: no number")]
+    Varint { at: usize },
+    #[error("the index goes on for {extra} bytes after its end mark")]
+    AfterEnd { extra: usize },
+    #[error("the index has page {found} after page {previous}")]
+    Order { previous: u32, found: u64 },
+    #[error("the frame of page {pgno} should begin at byte {expected}, the index says {found}")]
+    Offset {
+        pgno: Pgno,
+        expected: u64,
+        found: u64,
+    },
+    #[error("the frame of page {pgno} cannot be {found} bytes long")]
+    Length { pgno: Pgno, found: u64 },
+    #[error("the frames should end at byte {expected}, the index says {found}")]
+    End { expected: u64, found: u64 },
+    #[error("the bytes before the index are no end of frames")]
+    EndMark,
+}
+
+/// A file's page index, checked to be whole: frame after frame without a gap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// In ascending order of page and offset.
+    pub entries: Vec<IndexEntry>,
+    /// Where the end mark of the frames begins.
+    pub frames_end: u64,
+    pub post_apply: u64,
+    /// As stored: what everything before it must amount to.
+    pub file_checksum: u64,
+    /// Of the `tail_bytes` from `frames_end` to the file checksum.
+    pub tail_checksum: Crc64,
+    pub tail_bytes: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parsed {
+    Complete(Index),
+    /// The index begins before the bytes given. This range, to the file's end, holds it all.
+    NeedMore(ByteRange),
+}
+
+/// The end of a file of `size` bytes that is worth reading first.
+pub fn tail_range(size: u64) -> ByteRange {
+    let length = size.min(FIRST_TAIL_BYTES);
+    ByteRange {
+        offset: size - length,
+        length,
+    }
+}
+
+impl Index {
+    /// `tail` are the last bytes of a file of `size` bytes.
+    pub fn parse(tail: &[u8], size: u64) -> Result<Parsed, IndexError> {
+        if size < MIN_FILE_BYTES {
+            return Err(IndexError::FileTooShort { size });
+        }
+        let found = tail.len() as u64;
+        let Some(([index_size, post_apply, file_checksum], before)) = trailer(tail) else {
+            return Err(IndexError::TailTooShort {
+                expected: TRAILER_BYTES,
+                found,
+            });
+        };
+        if index_size == 0 || index_size > size - MIN_FILE_BYTES + 1 {
+            return Err(IndexError::Size {
+                found: index_size,
+                size,
+            });
+        }
+        if index_size > MAX_INDEX_BYTES {
+            return Err(IndexError::TooLong { found: index_size });
+        }
+        let needed = FRAME_HEADER_BYTES as u64 + index_size + TRAILER_BYTES;
+        if found < needed {
+            return Ok(Parsed::NeedMore(ByteRange {
+                offset: size - needed,
+                length: needed,
+            }));
+        }
+        let (rest, index) = before.split_at(before.len() - index_size as usize);
+        if rest.last_chunk() != Some(&[0; FRAME_HEADER_BYTES]) {
+            return Err(IndexError::EndMark);
+        }
+        let frames_end = size - needed;
+        let covered = &tail[tail.len() - needed as usize..tail.len() - 8];
+        Ok(Parsed::Complete(Index {
+            entries: entries(index, frames_end)?,
+            frames_end,
+            post_apply,
+            file_checksum,
+            tail_checksum: Crc64::of(covered),
+            tail_bytes: covered.len() as u64,
+        }))
+    }
+}
+
+fn trailer(tail: &[u8]) -> Option<([u64; 3], &[u8])> {
+    let (before, trailer) = tail.split_last_chunk::<{ TRAILER_BYTES as usize }>()?;
+    let (fields, _) = trailer.as_chunks::<8>();
+    let field = |n: usize| u64::from_be_bytes(fields[n]);
+    Some(([field(0), field(1), field(2)], before))
+}
+
+fn entries(index: &[u8], frames_end: u64) -> Result<Vec<IndexEntry>, IndexError> {
+    let mut numbers = Numbers {
+        bytes: index,
+        at: 0,
+    };
+    let mut entries: Vec<IndexEntry> = Vec::new();
+    let (mut previous, mut expected) = (0, HEADER_BYTES as u64);
+    loop {
+        let found = numbers.next()?;
+        if found == 0 {
+            break;
+        }
+        let pgno = u32::try_from(found)
+            .ok()
+            .filter(|&pgno| pgno > previous)
+            .map(Pgno)
+            .ok_or(IndexError::Order { previous, found })?;
+        let (offset, length) = (numbers.next()?, numbers.next()?);
+        if offset != expected {
+            return Err(IndexError::Offset {
+                pgno,
+                expected,
+                found: offset,
+            });
+        }
+        let possible = FRAME_HEADER_BYTES as u64 + 1..=max_frame_bytes(PageSize::MAX) as u64;
+        if !possible.contains(&length) {
+            return Err(IndexError::Length {
+                pgno,
+                found: length,
+            });
+        }
+        let length = length as u32;
+        entries.push(IndexEntry {
+            pgno,
+            offset,
+            length,
+        });
+        (previous, expected) = (pgno.0, offset + u64::from(length));
+    }
+    let extra = index.len() - numbers.at;
+    if extra != 0 {
+        return Err(IndexError::AfterEnd { extra });
+    }
+    if expected != frames_end {
+        return Err(IndexError::End {
+            expected: frames_end,
+            found: expected,
+        });
+    }
+    Ok(entries)
+}
+
+/// LEB128 numbers one after the other.
+struct Numbers<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Numbers<'_> {
+    fn next(&mut self) -> Result<u64, IndexError> {
+        let start = self.at;
+        let broken = IndexError::Varint { at: start };
+        let mut value = 0u64;
+        for shift in (0..64).step_by(7) {
+            let &byte = self.bytes.get(self.at).ok_or(broken.clone())?;
+            self.at += 1;
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                return Err(broken);
+            }
+            value |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(broken)
+    }
+}
+
+/// An index in the making, kept as the bytes it will be: about 8 a page.
+#[derive(Debug, Clone, Default)]
+pub struct IndexWriter {
+    bytes: Vec<u8>,
+}
+
+impl IndexWriter {
+    pub fn push(&mut self, entry: IndexEntry) -> Result<(), IndexError> {
+        for number in [
+            u64::from(entry.pgno.0),
+            entry.offset,
+            u64::from(entry.length),
+        ] {
+            put_varint(&mut self.bytes, number);
+        }
+        let found = self.bytes.len() as u64 + 1;
+        if found > MAX_INDEX_BYTES {
+            return Err(IndexError::TooLong { found });
+        }
+        Ok(())
+    }
+
+    /// The whole index with its size after it.
+    pub fn finish(mut self) -> Vec<u8> {
+        put_varint(&mut self.bytes, 0);
+        let size = self.bytes.len() as u64;
+        self.bytes.extend_from_slice(&size.to_be_bytes());
+        self.bytes
+    }
+}
+
+fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}

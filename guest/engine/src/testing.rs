@@ -1,0 +1,7 @@
+//! The outside world in memory, for tests.
+
+mod store;
+mod world;
+
+pub(crate) use store::{Call, Fault, MemoryStore, MemoryUpload, Operation};
+pub(crate) use world::{MemoryFile, TestEnvironment};

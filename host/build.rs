@@ -1,0 +1,101 @@
+//! Builds the component and compiles it ahead of time, so that a start compiles nothing.
+//!
+//! `SEAWALL_COMPONENT=path` hands in a finished component instead.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs, process::Command};
+
+/// What the guest's SQLite is built with. No files of its own, temporary data in memory; nothing
+/// is left out that a user's schema might need.
+const SQLITE_FLAGS: &str = "-DSQLITE_OS_OTHER=1 -DSQLITE_TEMP_STORE=3 -DSQLITE_STMTJRNL_SPILL=-1 \
+    -DSQLITE_OMIT_LOAD_EXTENSION -USQLITE_ENABLE_LOAD_EXTENSION -USQLITE_ENABLE_API_ARMOR \
+    -DSQLITE_OMIT_DEPRECATED -DSQLITE_OMIT_SHARED_CACHE -DSQLITE_DEFAULT_MEMSTATUS=0 \
+    -DSQLITE_MAX_MMAP_SIZE=0";
+
+fn main() {
+    println!("cargo:rerun-if-env-changed=SEAWALL_COMPONENT");
+    let component = match env::var_os("SEAWALL_COMPONENT") {
+        Some(path) => PathBuf::from(path),
+        None => build_component(),
+    };
+    println!("cargo:rerun-if-changed={}", component.display());
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let compiled = out.join("replicator.cwasm");
+    fs::write(&compiled, precompile(&component)).expect("OUT_DIR can be written");
+    println!("cargo:rustc-env=SEAWALL_CWASM={}", compiled.display());
+    println!("cargo:rustc-env=SEAWALL_WASM={}", component.display());
+}
+
+fn build_component() -> PathBuf {
+    let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let root = manifest.parent().expect("host/ lies in the workspace");
+    for path in [
+        "guest/engine/src",
+        "guest/engine/Cargo.toml",
+        "guest/replicator",
+        "wit",
+        "Cargo.lock",
+    ] {
+        println!("cargo:rerun-if-changed={}", root.join(path).display());
+    }
+    // A target directory of its own: the outer cargo holds the lock of the shared one.
+    let target = target_directory(root).join("guest");
+    let mut cargo = Command::new(env::var_os("CARGO").expect("cargo sets it"));
+    cargo
+        .current_dir(root)
+        .args([
+            "build",
+            "--locked",
+            "-p",
+            "replicator",
+            "--profile",
+            "component",
+        ])
+        .args(["--target", "wasm32-wasip2", "--target-dir"])
+        .arg(&target)
+        .env("LIBSQLITE3_FLAGS", SQLITE_FLAGS);
+    // Flags and wrappers of the outer build are meant for the host.
+    for (key, _) in env::vars_os() {
+        let name = key.to_string_lossy();
+        let outer = [
+            "RUSTFLAGS",
+            "RUSTC_WRAPPER",
+            "RUSTC_WORKSPACE_WRAPPER",
+            "TARGET",
+            "HOST",
+            "OPT_LEVEL",
+            "PROFILE",
+            "DEBUG",
+        ];
+        if name.starts_with("CARGO_CFG_")
+            || name.starts_with("CARGO_FEATURE_")
+            || name == "CARGO_ENCODED_RUSTFLAGS"
+            || outer.contains(&name.as_ref())
+        {
+            cargo.env_remove(&key);
+        }
+    }
+    let status = cargo.status().expect("cargo can be started");
+    assert!(
+        status.success(),
+        "the component does not build; `scripts/setup build` installs the wasm target and the C headers"
+    );
+    target.join("wasm32-wasip2/component/replicator.wasm")
+}
+
+fn target_directory(root: &Path) -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
+}
+
+fn precompile(component: &Path) -> Vec<u8> {
+    let mut config = wasmtime::Config::new();
+    // The plain instruction set of the target, not what this machine happens to have.
+    config
+        .target(&env::var("TARGET").expect("cargo sets TARGET"))
+        .expect("Cranelift knows the target");
+    let engine = wasmtime::Engine::new(&config).expect("wasmtime accepts the target");
+    let wasm = fs::read(component).expect("the component was built");
+    engine
+        .precompile_component(&wasm)
+        .expect("the component is valid")
+}

@@ -1,0 +1,225 @@
+//! The command line. Its help texts are the reference that users read.
+
+mod argv;
+mod resolve;
+
+use crate::config::Environment;
+use crate::exit;
+use crate::logging::Level;
+use crate::plan::IntegrityCheck;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+pub use resolve::{Request, UsageError};
+
+/// Replicates SQLite databases to S3 and restores them.
+///
+/// A drop-in replacement for Litestream 0.5: the same config file, commands and bucket layout.
+/// Long flags may be written with one dash or two, their value after a space or `=`.
+#[derive(Debug, Parser)]
+#[command(name = "seawall", version, after_help = exit::HELP, arg_required_else_help = true)]
+#[command(disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Replicate(Replicate),
+    Restore(Restore),
+    Version(Version),
+}
+
+/// Copies every change of a database to its replica until it is stopped.
+///
+/// Names its databases by a config file, or one database and its replica by arguments.
+/// SIGTERM or SIGINT uploads what is left and stops; see shutdown-sync-timeout (30s).
+/// Log lines go to stdout; `logging.stderr: true` in the config sends them to stderr.
+#[derive(Debug, Args)]
+#[command(after_help = REPLICATE_HELP)]
+pub struct Replicate {
+    #[command(flatten)]
+    pub config: ConfigFlags,
+
+    /// The database to replicate; `sqlite://` in front of it and `~` are understood
+    #[arg(
+        value_name = "DB_PATH",
+        requires = "replica_urls",
+        conflicts_with = "config"
+    )]
+    pub db_path: Option<String>,
+
+    /// Where to replicate it to: s3://BUCKET/PATH, file:///PATH or a directory
+    #[arg(value_name = "REPLICA_URL")]
+    pub replica_urls: Vec<String>,
+}
+
+/// Writes a database from its replica.
+///
+/// The file appears under its name only when it is complete. An existing database is not touched
+/// unless -force is given. Log lines go to stderr.
+#[derive(Debug, Args)]
+#[command(after_help = RESTORE_HELP)]
+pub struct Restore {
+    #[command(flatten)]
+    pub config: ConfigFlags,
+
+    /// Write the database to this file [default: DB_PATH]
+    #[arg(short = 'o', value_name = "PATH")]
+    pub output: Option<PathBuf>,
+
+    /// Succeed without doing anything when the database exists already
+    #[arg(long)]
+    pub if_db_not_exists: bool,
+
+    /// Succeed without doing anything when the replica holds no backup (else exit code 5)
+    #[arg(long)]
+    pub if_replica_exists: bool,
+
+    /// Replace the database when it exists already
+    #[arg(long)]
+    pub force: bool,
+
+    /// Have SQLite check the restored database before it is put in place
+    #[arg(long, value_name = "CHECK", default_value = "none")]
+    pub integrity_check: IntegrityCheck,
+
+    /// Print the result as JSON on stdout
+    #[arg(long)]
+    pub json: bool,
+
+    /// A database of the config, or the URL of a replica (which needs -o)
+    #[arg(value_name = "DB_PATH|REPLICA_URL")]
+    pub source: String,
+}
+
+/// Prints the version.
+#[derive(Debug, Args)]
+pub struct Version {
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigFlags {
+    /// The config file [default: $SEAWALL_CONFIG, else $LITESTREAM_CONFIG, else /etc/seawall.yml
+    /// if it exists, else /etc/litestream.yml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Leave $VAR and ${VAR} in the config as they are
+    #[arg(long)]
+    pub no_expand_env: bool,
+
+    /// trace, debug, info, warn or error [default: $LOG_LEVEL, else logging.level of the config,
+    /// else info]
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<Level>,
+}
+
+const REPLICATE_HELP: &str = "\
+Examples:
+  seawall replicate
+  seawall replicate -config /etc/seawall.yml
+  seawall replicate /data/app.db s3://my-bucket/app.db
+  seawall replicate /data/app.db 's3://my-bucket/app.db?endpoint=https://s3.example.com&region=eu-1'
+
+Credentials: access-key-id and secret-access-key in the config, or AWS_ACCESS_KEY_ID and
+AWS_SECRET_ACCESS_KEY, or LITESTREAM_ACCESS_KEY_ID and LITESTREAM_SECRET_ACCESS_KEY, or what the
+machine offers to AWS programs.
+
+Exit codes:
+  0  stopped, and every change is in the replica
+  1  error
+  2  bad usage or bad config; nothing was started or changed
+  3  fenced: another writer owns the replica
+  4  stopped with changes that are not in the replica yet";
+
+const RESTORE_HELP: &str = "\
+Examples:
+  seawall restore /data/app.db
+  seawall restore -config /etc/seawall.yml -if-db-not-exists -if-replica-exists /data/app.db
+  seawall restore -o /tmp/copy.db /data/app.db
+  seawall restore -o /data/app.db s3://my-bucket/app.db
+
+Exit codes:
+  0  restored, or nothing was to be done
+  1  error; an existing database is as it was
+  2  bad usage or bad config; nothing was changed
+  5  nothing to restore: the replica holds no backup";
+
+/// Flags of Litestream's commands that this release does not have.
+const NOT_YET: &[&str] = &[
+    "--dry-run",
+    "--enforce-retention",
+    "--exec",
+    "--follow-interval",
+    "--force-snapshot",
+    "--once",
+    "--parallelism",
+    "--restore-if-db-not-exists",
+    "--timestamp",
+    "--txid",
+    "-f",
+];
+
+impl Cli {
+    /// Reads the arguments of the process, the program's name first.
+    pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let mut args = args.into_iter();
+        let program = args.next().unwrap_or_else(|| OsString::from("seawall"));
+        let args = argv::normalise(&command, args);
+        let matches = command
+            .try_get_matches_from_mut(std::iter::once(program).chain(args))
+            .map_err(explain)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+}
+
+/// Says of a flag that Litestream has and this release does not that it is not a typo.
+fn explain(error: clap::Error) -> clap::Error {
+    let flag = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(flag))) => flag,
+        _ => return error,
+    };
+    let Some(flag) = NOT_YET.iter().find(|known| *known == flag) else {
+        return error;
+    };
+    let flag = flag.replacen("--", "-", 1);
+    let text =
+        format!("Litestream's {flag} is not supported yet; nothing was started or changed\n");
+    clap::Error::raw(ErrorKind::UnknownArgument, text)
+}
+
+impl Replicate {
+    pub fn resolve(
+        &self,
+        environment: Environment<'_>,
+    ) -> Result<Request<crate::plan::Replicate>, UsageError> {
+        resolve::replicate(self, environment)
+    }
+}
+
+impl Restore {
+    pub fn resolve(
+        &self,
+        environment: Environment<'_>,
+    ) -> Result<Request<crate::plan::Restore>, UsageError> {
+        resolve::restore(self, environment)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

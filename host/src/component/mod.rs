@@ -1,0 +1,157 @@
+//! Hosts the component: gives it the files of one database, one prefix of one store, clocks,
+//! randomness and a log, and nothing else.
+
+mod live;
+mod objects;
+
+pub mod bindings {
+    wasmtime::component::bindgen!({
+        path: ["../wit/objects", "../wit/live", "../wit/replicator"],
+        world: "seawall:replicator/replicate",
+        with: {
+            "seawall:live/files.file": crate::live::LiveFile,
+            "seawall:live/files.shared-memory": crate::live::SharedMemory,
+            "seawall:objects/store.upload": super::objects::SharedUpload,
+        },
+        imports: { default: trappable },
+        exports: { default: async | store },
+    });
+}
+
+pub use bindings::exports::seawall::replicator::replicator as wit;
+
+use crate::live::Files;
+use crate::objects::Store as Objects;
+use bindings::seawall::replicator::report;
+use std::sync::Arc;
+use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
+use wasmtime::{Config, Engine, Store};
+use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
+use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+/// The component, compiled ahead of time for this target by `build.rs`.
+static COMPILED: &[u8] = include_bytes!(env!("SEAWALL_CWASM"));
+
+/// Told of a long task's progress: bytes done, bytes in all.
+pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
+
+/// What one instance may touch.
+pub struct State {
+    table: ResourceTable,
+    wasi: WasiCtx,
+    files: Files,
+    store: Objects,
+    progress: Progress,
+    /// What the log lines are about.
+    subject: String,
+}
+
+/// The compiled component, ready to be instantiated any number of times.
+#[derive(Clone)]
+pub struct Program {
+    engine: Engine,
+    component: Component,
+    linker: Arc<Linker<State>>,
+}
+
+/// The text of an error that the component answered with.
+pub fn text(error: &wit::Error) -> &str {
+    match error {
+        wit::Error::Fenced(text)
+        | wit::Error::Store(text)
+        | wit::Error::Denied(text)
+        | wit::Error::Busy(text)
+        | wit::Error::Database(text)
+        | wit::Error::Replica(text)
+        | wit::Error::Nothing(text) => text,
+    }
+}
+
+/// The component itself failed (a trap), which is a defect of ours.
+pub fn failed(error: wasmtime::Error) -> anyhow::Error {
+    anyhow::anyhow!("the component failed: {error:?}")
+}
+
+/// One instance: one database.
+pub struct Instance {
+    pub store: Store<State>,
+    pub replicate: bindings::Replicate,
+}
+
+impl Program {
+    /// Errors: the compiled code does not fit this machine (a processor without what the target
+    /// takes for granted).
+    pub fn load() -> wasmtime::Result<Program> {
+        let engine = Engine::new(&Config::new())?;
+        // SAFETY: `build.rs` of this very program made these bytes with the same wasmtime.
+        let component = unsafe { Component::deserialize(&engine, COMPILED)? };
+        let mut linker = Linker::new(&engine);
+        bindings::Replicate::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+        add_clocks_and_randomness(&mut linker)?;
+        Ok(Program {
+            engine,
+            component,
+            linker: Arc::new(linker),
+        })
+    }
+
+    pub async fn instantiate(
+        &self,
+        subject: String,
+        files: Files,
+        objects: Objects,
+        progress: Progress,
+    ) -> wasmtime::Result<Instance> {
+        let state = State {
+            table: ResourceTable::new(),
+            // Nothing is preopened, inherited or allowed; only clocks and randomness are linked.
+            wasi: WasiCtx::builder().build(),
+            files,
+            store: objects,
+            progress,
+            subject,
+        };
+        let mut store = Store::new(&self.engine, state);
+        let replicate =
+            bindings::Replicate::instantiate_async(&mut store, &self.component, &self.linker)
+                .await?;
+        Ok(Instance { store, replicate })
+    }
+}
+
+fn add_clocks_and_randomness(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    use wasmtime_wasi::p2::bindings::{clocks, random};
+    clocks::wall_clock::add_to_linker::<State, WasiClocks>(linker, State::clocks)?;
+    clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(linker, State::clocks)?;
+    random::random::add_to_linker::<State, WasiRandom>(linker, State::random)?;
+    random::insecure_seed::add_to_linker::<State, WasiRandom>(linker, State::random)?;
+    Ok(())
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl report::Host for State {
+    fn log(&mut self, level: report::Level, message: String) -> wasmtime::Result<()> {
+        let database = &self.subject;
+        match level {
+            report::Level::Error => tracing::error!(database, "{message}"),
+            report::Level::Warn => tracing::warn!(database, "{message}"),
+            report::Level::Info => tracing::info!(database, "{message}"),
+            report::Level::Debug => tracing::debug!(database, "{message}"),
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, done: u64, total: u64) -> wasmtime::Result<()> {
+        (self.progress)(done, total);
+        Ok(())
+    }
+}

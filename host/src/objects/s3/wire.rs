@@ -1,0 +1,308 @@
+//! Sends one request until it is answered with a yes, a no, or the time is up.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{DATE, RETRY_AFTER};
+use reqwest::{Body, Client, Method, Response, Url};
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+
+use super::super::limits::{ERROR_BYTES, Patience, time_to_move};
+use super::body::{Meter, Metered};
+use super::chain::in_words;
+use super::credentials::Source;
+use super::failure::{Failure, Kind, Refusal, from_refusal, of_code};
+use super::region::{self, Region};
+use super::request::{Answer, Request};
+use super::retry::{Next, Tries, retry_after};
+use super::sign::{Checksums, Signer, signed_headers};
+use super::site::Site;
+use super::xml::ErrorDocument;
+
+/// Corrections within one call, of the region or of expired credentials: each helps once.
+const CORRECTIONS: u32 = 3;
+
+/// The way to one bucket.
+#[derive(Debug)]
+pub struct Wire {
+    pub client: Client,
+    pub site: Site,
+    pub region: Region,
+    /// The region was asked for.
+    pub looked_up: OnceCell<()>,
+    pub credentials: Source,
+    pub sign_payload: bool,
+    pub content_md5: bool,
+    /// Sent with every request.
+    pub extra_header: Option<(&'static str, &'static str)>,
+    pub patience: Patience,
+}
+
+impl Wire {
+    /// The answer to a request, which is tried again as far as that is of use.
+    ///
+    /// Errors: the last try's failure; its `doubt` is that of all tries together.
+    pub async fn call(&self, request: &Request<'_>) -> Result<Answer, Failure> {
+        let patience = request.patience.unwrap_or(self.patience);
+        let checksums = self.checksums(request);
+        let mut tries = Tries::new(patience, request.body.len() as u64, Instant::now());
+        let mut corrections = 0;
+        loop {
+            let region = self.region().await;
+            let tried = self.attempt(request, &region, &checksums, &patience, tries.deadline());
+            let failure = match tried.await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            tracing::debug!(
+                request = self.name(request),
+                failure = failure.text,
+                "a try failed"
+            );
+            if corrections < CORRECTIONS && self.correct(&failure) {
+                corrections += 1;
+                continue;
+            }
+            match tries.next(failure, Instant::now(), rand::random()) {
+                Next::TryAfter(wait) => sleep(wait).await,
+                Next::GiveUp(failure) => {
+                    let text = format!("{}: {}", self.name(request), failure.text);
+                    return Err(Failure { text, ..failure });
+                }
+            }
+        }
+    }
+
+    /// One try, for `region`.
+    pub async fn try_once(&self, request: &Request<'_>, region: &str) -> Result<Answer, Failure> {
+        let mut deadline = Instant::now() + self.patience.call;
+        let checksums = self.checksums(request);
+        self.attempt(request, region, &checksums, &self.patience, &mut deadline)
+            .await
+    }
+
+    /// A request in words: `PUT s3://bucket/key`.
+    pub fn name(&self, request: &Request<'_>) -> String {
+        let bucket = self.site.bucket();
+        match request.key {
+            Some(key) => format!("{} s3://{bucket}/{key}", request.method),
+            None => {
+                let prefix = request.query.iter().find(|(name, _)| *name == "prefix");
+                let prefix = prefix.map_or("", |(_, value)| value);
+                format!("{} of s3://{bucket}/{prefix}", request.purpose())
+            }
+        }
+    }
+
+    /// Changes what the failure shows to be wrong, if it can be changed.
+    fn correct(&self, failure: &Failure) -> bool {
+        match failure.code.as_str() {
+            "ExpiredToken" | "TokenRefreshRequired" | "InvalidToken" | "InvalidAccessKeyId" => {
+                self.credentials.forget()
+            }
+            _ => failure
+                .region
+                .as_deref()
+                .is_some_and(|region| self.region.learn(region)),
+        }
+    }
+
+    async fn region(&self) -> String {
+        if let Some(region) = self.region.known() {
+            return region;
+        }
+        self.looked_up
+            .get_or_init(async || {
+                let found = region::look_up(self).await;
+                self.region.learn(&found);
+            })
+            .await;
+        self.region
+            .known()
+            .unwrap_or_else(|| region::FIRST.to_owned())
+    }
+
+    fn checksums(&self, request: &Request<'_>) -> Checksums {
+        Checksums::of(&request.body, self.sign_payload, self.content_md5)
+    }
+
+    async fn attempt(
+        &self,
+        request: &Request<'_>,
+        region: &str,
+        checksums: &Checksums,
+        patience: &Patience,
+        deadline: &mut Instant,
+    ) -> Result<Answer, Failure> {
+        let credentials = timeout_at(*deadline, self.credentials.get())
+            .await
+            .unwrap_or_else(|_| Err("finding credentials took too long".into()))
+            .map_err(|text| Failure::certain(Kind::Denied, text))?;
+        let url = self.site.url(region, request.key, &request.query);
+        let signer = Signer {
+            credentials: &credentials,
+            region,
+            now: SystemTime::now(),
+        };
+        let mut headers = request.headers.clone();
+        headers.extend(
+            self.extra_header
+                .map(|(name, value)| (name, value.to_owned())),
+        );
+        let headers = signed_headers(&signer, request.method.as_str(), &url, &headers, checksums)
+            .map_err(|text| Failure::certain(Kind::Invalid, text))?;
+        let url = Url::parse(&url)
+            .map_err(|error| Failure::certain(Kind::Invalid, format!("{url}: {error}")))?;
+
+        let meter = Meter::new(request.body.len() as u64, Instant::now());
+        let body = Metered {
+            rest: request.body.clone(),
+            meter: meter.clone(),
+        };
+        let sending = self
+            .client
+            .request(request.method.clone(), url)
+            .headers(headers)
+            .body(Body::wrap(body))
+            .send();
+        tokio::pin!(sending);
+        let response = loop {
+            let patient_until = meter.deadline(patience).min(*deadline);
+            tokio::select! {
+                sent = &mut sending => break sent.map_err(|error| not_sent(&error))?,
+                () = sleep_until(patient_until) => {}
+            }
+            if Instant::now() >= meter.deadline(patience).min(*deadline) {
+                return Err(timed_out(&meter));
+            }
+        };
+        self.read(request, response, patience, deadline).await
+    }
+
+    async fn read(
+        &self,
+        request: &Request<'_>,
+        response: Response,
+        patience: &Patience,
+        deadline: &mut Instant,
+    ) -> Result<Answer, Failure> {
+        let status = response.status();
+        let headers = response.headers().clone();
+        let limit = if status.is_success() {
+            request.answer_bytes
+        } else {
+            ERROR_BYTES
+        };
+        *deadline += time_to_move(response.content_length().unwrap_or(0).min(limit));
+        let body = read_body(response, limit, patience.stall, *deadline).await;
+        if status.is_success() {
+            let body = body?;
+            // S3 answers a POST with 200 before it knows how it ends.
+            let refused = request.method == Method::POST;
+            if let Some(document) = refused.then(|| ErrorDocument::read(&body)).flatten() {
+                return Err(of_code(&document.code, &document.message));
+            }
+            return Ok(Answer {
+                status,
+                headers,
+                body,
+            });
+        }
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let now = jiff::Timestamp::now();
+        Err(from_refusal(
+            request,
+            &Refusal {
+                status,
+                // The status alone tells enough when the rest does not arrive.
+                body: &body.unwrap_or_default(),
+                retry_after: text(RETRY_AFTER.as_str()).and_then(|text| retry_after(text, now)),
+                region: text("x-amz-bucket-region").map(str::to_owned),
+                clock_ahead_seconds: text(DATE.as_str()).and_then(|date| seconds_from(now, date)),
+                bucket: self.site.bucket(),
+                site: &self.site.name(),
+            },
+        ))
+    }
+}
+
+async fn read_body(
+    mut response: Response,
+    limit: u64,
+    stall: Duration,
+    deadline: Instant,
+) -> Result<Bytes, Failure> {
+    let expected = response.content_length();
+    if expected.is_some_and(|bytes| bytes > limit) {
+        return Err(too_long(limit));
+    }
+    let mut first = Bytes::new();
+    let mut gathered = BytesMut::new();
+    loop {
+        let patient_until = deadline.min(Instant::now() + stall);
+        let piece = timeout_at(patient_until, response.chunk())
+            .await
+            .map_err(|_| Failure::unanswered("the answer stopped before its end"))?
+            .map_err(|error| {
+                Failure::unanswered(format!("the answer broke off: {}", in_words(&error)))
+            })?;
+        let Some(piece) = piece else { break };
+        if (first.len() + gathered.len() + piece.len()) as u64 > limit {
+            return Err(too_long(limit));
+        }
+        // Most answers are one piece, which need not be copied.
+        if first.is_empty() && gathered.is_empty() {
+            first = piece;
+            continue;
+        }
+        if !first.is_empty() {
+            gathered.reserve(expected.unwrap_or(0) as usize);
+            gathered.extend_from_slice(&std::mem::take(&mut first));
+        }
+        gathered.extend_from_slice(&piece);
+    }
+    Ok(if gathered.is_empty() {
+        first
+    } else {
+        gathered.freeze()
+    })
+}
+
+fn too_long(limit: u64) -> Failure {
+    Failure::senseless(format!("the answer is longer than {limit} bytes"))
+}
+
+fn not_sent(error: &reqwest::Error) -> Failure {
+    let text = in_words(error);
+    if error.is_builder() {
+        return Failure::certain(Kind::Invalid, text);
+    }
+    if !error.is_connect() {
+        return Failure::unanswered(text);
+    }
+    // A certificate that is not believed now will not be believed a second later.
+    if text.contains("invalid peer certificate") {
+        return Failure::certain(
+            Kind::Unavailable,
+            format!("{text}: name the authority's certificate in AWS_CA_BUNDLE or SSL_CERT_FILE"),
+        );
+    }
+    Failure::unsent(text)
+}
+
+fn timed_out(meter: &Meter) -> Failure {
+    if meter.is_untouched() {
+        Failure::unsent("no connection in time")
+    } else {
+        Failure::unanswered("no answer in time")
+    }
+}
+
+/// How far the store's clock is ahead of `now`.
+fn seconds_from(now: jiff::Timestamp, date: &str) -> Option<i64> {
+    let theirs = jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_timestamp(date)
+        .ok()?;
+    Some(theirs.as_second() - now.as_second())
+}
