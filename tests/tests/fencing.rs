@@ -103,7 +103,10 @@ fn a_second_sidecar_on_one_database_is_turned_away() {
         let replica = Replica::in_files(&scene.fresh("replica"));
         let fill = "PRAGMA journal_mode = WAL; CREATE TABLE t(n INTEGER)";
         sql(scene, &machine.db(), fill)?;
-        let settings = Settings::default();
+        let settings = Settings {
+            global: vec!["shutdown-sync-timeout: 2s".into()],
+            ..Settings::default()
+        };
         let start = || Program::Seawall.replicate(scene, &machine.db(), &replica, &settings);
         let mut first = start()?;
         replica.wait_for_txid(1, LIMIT)?;

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use end_to_end::pages;
 use end_to_end::process::Running;
 use end_to_end::program::Program;
 use end_to_end::proxy::Proxy;
@@ -12,6 +11,7 @@ use end_to_end::replica::{Replica, Settings};
 use end_to_end::scene::{Machine, Scene, scene};
 use end_to_end::shell::{Shell, sql};
 use end_to_end::weed::SeaweedFs;
+use end_to_end::{pages, wait_for};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -188,8 +188,12 @@ fn an_idle_database_costs_no_requests() {
         let stage = stage(scene)?;
         let sidecar = stage.start(scene)?;
         stage.direct.wait_for_txid(1, LIMIT)?;
-        std::thread::sleep(A_FEW_SYNCS);
-        stage.proxy.clear_log();
+        // A start may find out things about the store first.
+        wait_for("an end of the requests", LIMIT, || {
+            stage.proxy.clear_log();
+            std::thread::sleep(A_FEW_SYNCS);
+            Ok(stage.proxy.log().is_empty().then_some(()))
+        })?;
         std::thread::sleep(A_FEW_SYNCS);
         let log = stage.proxy.log();
         ensure!(log.is_empty(), "requests of an idle database: {log:?}");
