@@ -5,5 +5,5 @@ mod store;
 mod world;
 
 pub(crate) use files::MemoryFiles;
-pub(crate) use store::{Call, Fault, MemoryStore, MemoryUpload, Operation};
+pub(crate) use store::{Call, Fault, MemoryStore, Operation};
 pub(crate) use world::{MemoryFile, TestEnvironment};
