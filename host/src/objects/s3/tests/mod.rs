@@ -6,6 +6,7 @@ mod list;
 mod put;
 mod region;
 mod server;
+mod tls;
 mod upload;
 
 use std::time::Duration;
