@@ -24,12 +24,25 @@ const SEAL_FACTOR: u32 = 4;
 /// Frames that may be left when the write lock is taken: a few milliseconds of work.
 const SEAL_FRAMES: u64 = 256;
 /// The checkpoint under the write lock syncs two files. When the one before it took longer than
-/// this, the disk is too slow to be sure that the lock is held for less than 50 ms.
-const SEAL_CHECKPOINT_MS: u64 = 15;
+/// this, the lock could be held for more than 50 ms.
+const SEAL_CHECKPOINT_MS: u64 = 20;
+/// A checkpoint that took too long had much to copy, or the disk is slow. In so many rounds of
+/// shipping and copying what came meanwhile it turns out which.
+pub const SEAL_ROUNDS: usize = 4;
 /// A WAL-index that nobody finished writing for so long is one that somebody died over.
 const TORN_MS: u64 = 200;
 /// The checksums are saved at most this often: 8 bytes a page.
 const SAVE_MS: u64 = 60_000;
+
+/// What is to be done after a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    Done,
+    /// The WAL was sealed, and its last frames are pending.
+    Sealed,
+    /// Once more, with less to copy.
+    ShipAgain,
+}
 
 /// What upkeep remembers. All of it may be lost.
 #[derive(Debug, Default)]
@@ -40,6 +53,8 @@ pub struct Upkeep {
     torn_since_ms: Option<u64>,
     /// The last frame that was seen, and since when nothing came after it.
     quiet: Option<(Salts, u32, u64)>,
+    /// The WAL is long, and the next shipment is bound whatever it holds.
+    sealing: bool,
     /// Frames at which the WAL's length was last complained of.
     warned_frames: u32,
     /// The TXID that the saved checksums belong to, and when they were saved.
@@ -57,37 +72,49 @@ impl Upkeep {
 
     /// Have enough frames come in since the last checkpoint?
     pub fn is_due(&self, index: &IndexHeader, min_frames: u32) -> bool {
-        self.frames_to_copy(index) >= min_frames.max(1)
+        self.sealing || self.frames_to_copy(index) >= min_frames.max(1)
     }
 }
 
 impl<O: Objects> Replicator<O> {
-    /// Everything before the bound is shipped: copies it. `true`: the WAL was sealed, and its last
-    /// frames are pending.
-    pub(super) fn checkpoint_after_shipping(&self, state: &mut State) -> bool {
+    /// Everything before the bound is shipped: copies it, and seals a WAL that is long all the same.
+    pub(super) fn checkpoint_after_shipping(&self, state: &mut State, rounds: usize) -> After {
+        state.upkeep.sealing = false;
         let Some(database) = &state.database else {
-            return false;
+            return After::Done;
         };
         if !database.is_bound() {
-            return false;
+            return After::Done;
         }
         let before = self.environment.now_ms();
         self.checkpoint(state);
         let took = self.environment.now_ms().saturating_sub(before);
         let Some(database) = &mut state.database else {
-            return false;
+            return After::Done;
         };
         database.end_bound();
         let Some(index) = database.index() else {
-            return false;
+            return After::Done;
         };
-        let long = index.last_frame
-            >= self
-                .settings
-                .min_checkpoint_pages
-                .saturating_mul(SEAL_FACTOR);
-        if !long || index.backfilled >= index.last_frame {
-            return false;
+        let long = self
+            .settings
+            .min_checkpoint_pages
+            .saturating_mul(SEAL_FACTOR);
+        if index.last_frame < long || index.backfilled >= index.last_frame {
+            return After::Done;
+        }
+        if took <= SEAL_CHECKPOINT_MS {
+            match self.seal(state) {
+                Ok(true) => return After::Sealed,
+                Ok(false) => {}
+                Err(error) => {
+                    self.log(LogLevel::Debug, &format!("the WAL was not sealed: {error}"));
+                }
+            }
+        }
+        if rounds > 0 {
+            state.upkeep.sealing = true;
+            return After::ShipAgain;
         }
         if took > SEAL_CHECKPOINT_MS {
             self.complain(
@@ -95,15 +122,8 @@ impl<O: Objects> Replicator<O> {
                 &index,
                 "the disk is too slow to restart it without making the app wait",
             );
-            return false;
         }
-        match self.seal(state) {
-            Ok(sealed) => sealed,
-            Err(error) => {
-                self.log(LogLevel::Debug, &format!("the WAL was not sealed: {error}"));
-                false
-            }
-        }
+        After::Done
     }
 
     fn checkpoint(&self, state: &mut State) {

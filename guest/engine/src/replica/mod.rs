@@ -23,7 +23,7 @@ pub use probe::honours_conditions;
 use crate::ltx::Layout;
 use crate::ports::{Environment, FileKind, Files, LogLevel, Objects};
 use crate::units::Txid;
-use checkpoint::Upkeep;
+use checkpoint::{After, SEAL_ROUNDS, Upkeep};
 use checksums::Checksums;
 use database::Database;
 use plan::{Next, Tip};
@@ -161,8 +161,22 @@ impl<O: Objects> Replicator<O> {
             return Ok(self.synced(0, self.behind()));
         };
         let mut uploaded = self.ship().await?;
-        if self.with(|state| self.checkpoint_after_shipping(state)) {
-            uploaded += self.ship().await?;
+        let mut rounds = 0..SEAL_ROUNDS;
+        loop {
+            match self.with(|state| self.checkpoint_after_shipping(state, rounds.len())) {
+                After::Done => break,
+                After::Sealed => {
+                    uploaded += self.ship().await?;
+                    break;
+                }
+                After::ShipAgain => {
+                    rounds.next();
+                    if self.with(|state| self.take_next(state))?.is_none() {
+                        break;
+                    }
+                    uploaded += self.ship().await?;
+                }
+            }
         }
         Ok(self.synced(uploaded, more || self.behind()))
     }
