@@ -149,7 +149,8 @@ impl Orders {
                 Ok(0)
             }
             Err(violation) => {
-                println!("{VIOLATION} ({version}) {violation}");
+                let text = violation.to_string().replace('\n', "; ");
+                println!("{VIOLATION} {version}: {text}");
                 Ok(VIOLATION_CODE)
             }
         }

@@ -14,6 +14,7 @@ mod python;
 mod schema;
 mod sql;
 mod supervisor;
+mod wal;
 mod worker;
 
 // Where the program's own glue, included by `guest`, looks for it.

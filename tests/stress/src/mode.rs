@@ -2,9 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-/// WAL frames that the first region of the WAL-index can hold (4096 less the header's place).
-pub const FIRST_REGION_FRAMES: u64 = 4062;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mode {
     /// In memory: the most transactions.

@@ -5,14 +5,13 @@ use crate::choice::Choice;
 use crate::crew::{self, CREW, Member};
 use crate::guest::Variant;
 use crate::invariants::WORKERS;
-use crate::live;
-use crate::mode::{FIRST_REGION_FRAMES, Mode};
+use crate::mode::Mode;
 use crate::native::Native;
 use crate::progress::Progress;
 use crate::schema;
 use crate::sql::{Failure, Sqlite};
+use crate::wal::{FIRST_REGION_FRAMES, Wal};
 use anyhow::{Context, ensure};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -79,7 +78,7 @@ impl Run {
         match caught {
             None => {
                 stage.report(&progress)?;
-                self.check_that_it_was_a_test(&progress, stage.most_frames)?;
+                self.check_that_it_was_a_test(&progress, &stage.wal)?;
                 Ok(Outcome::Sound)
             }
             Some(caught) => {
@@ -93,11 +92,7 @@ impl Run {
     }
 
     /// A run in which a worker did nothing, or the WAL stayed short, shows nothing.
-    fn check_that_it_was_a_test(
-        &self,
-        progress: &Progress,
-        most_frames: u64,
-    ) -> anyhow::Result<()> {
+    fn check_that_it_was_a_test(&self, progress: &Progress, wal: &Wal) -> anyhow::Result<()> {
         let committed = progress.committed()?;
         for (number, member) in CREW.iter().enumerate() {
             let name = member.name;
@@ -106,8 +101,9 @@ impl Run {
             ensure!(wrote || !member.writes(), "{name} has written nothing");
         }
         ensure!(
-            self.mode != Mode::LongWal || most_frames > FIRST_REGION_FRAMES,
-            "the WAL had {most_frames} frames at most, no second region: let it run longer"
+            self.mode != Mode::LongWal || wal.most_frames > FIRST_REGION_FRAMES,
+            "the WAL had {} frames at most, no second region: let it run longer",
+            wal.most_frames
         );
         Ok(())
     }
@@ -141,7 +137,7 @@ struct Stage<'a> {
     last_words: Vec<String>,
     kills: u64,
     massacres: u64,
-    most_frames: u64,
+    wal: Wal,
 }
 
 impl<'a> Stage<'a> {
@@ -161,7 +157,7 @@ impl<'a> Stage<'a> {
             last_words: vec![String::new(); WORKERS],
             kills: 0,
             massacres: 0,
-            most_frames: 0,
+            wal: Wal::of(database),
         };
         for number in 0..WORKERS {
             let member = stage.start_member(number)?;
@@ -190,7 +186,7 @@ impl<'a> Stage<'a> {
     fn run(&mut self) -> anyhow::Result<Option<Caught>> {
         while self.members.iter().any(Option::is_some) {
             std::thread::sleep(TICK);
-            self.measure_wal();
+            self.wal.measure();
             for number in 0..WORKERS {
                 if let Some(caught) = self.look_after(number)? {
                     return Ok(Some(caught));
@@ -272,14 +268,6 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn measure_wal(&mut self) {
-        // A frame: a page of 4096 bytes and a header of 24; the WAL's own header is 32.
-        let wal = live::with_suffix(self.database, "-wal");
-        if let Ok(metadata) = fs::metadata(wal) {
-            self.most_frames = self.most_frames.max(metadata.len() / (4096 + 24));
-        }
-    }
-
     fn end_all(&mut self) {
         // Dropped, a member is killed and waited for.
         self.members.clear();
@@ -299,11 +287,12 @@ impl<'a> Stage<'a> {
             );
         }
         println!(
-            "  {} rows, {} times SIGKILL ({} times to all at once), at most {} WAL frames",
+            "  {} rows; {} times SIGKILL ({} times to all at once); WAL: {} frames at most, begun anew {} times",
             committed.iter().sum::<i64>(),
             self.kills,
             self.massacres,
-            self.most_frames,
+            self.wal.most_frames,
+            self.wal.restarts,
         );
         Ok(())
     }

@@ -5,7 +5,7 @@ use crate::invariants::{Snapshot, Violation, WORKERS};
 use crate::mode::Mode;
 use crate::progress::Progress;
 use crate::schema::{self, ACCOUNTS, Transaction};
-use crate::sql::{Checkpoint, Connection, Failure, Sqlite};
+use crate::sql::{BUSY_WAIT, Checkpoint, Connection, Failure, Sqlite};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -16,6 +16,8 @@ const MOST_ACTS: u64 = 2000;
 const MOST_HELD: u64 = 12;
 /// Rows of a transaction that is sure to be larger than the cache.
 const MANY_ROWS: u64 = 40;
+/// How long a checkpoint waits for others.
+const CHECKPOINT_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_READ: Duration = Duration::from_millis(60);
 const LONGEST_PAUSE: Duration = Duration::from_millis(3);
 
@@ -133,6 +135,11 @@ impl Worker {
         connection.execute(synchronous[self.choice.below(2) as usize], &[])?;
         Ok(connection)
     }
+}
+
+fn set_busy_wait(connection: &mut dyn Connection, wait: Duration) -> Result<(), Failure> {
+    let pragma = format!("PRAGMA busy_timeout = {}", wait.as_millis());
+    connection.execute(&pragma, &[])
 }
 
 /// Leaves no transaction open, whatever happens in `body`.
@@ -345,7 +352,11 @@ impl Working {
             // It would wait for our own read transaction.
             self.release()?;
         }
-        if connection.checkpoint(mode)? {
+        // It waits for readers with the WRITE lock in hand, and such a reader may wait for that.
+        set_busy_wait(connection, CHECKPOINT_WAIT)?;
+        let done = connection.checkpoint(mode);
+        set_busy_wait(connection, BUSY_WAIT)?;
+        if done? {
             Ok(())
         } else {
             Err(Failure::Busy("the checkpoint was refused".into()))

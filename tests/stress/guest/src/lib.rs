@@ -90,9 +90,8 @@ impl sql::GuestConnection for Shared {
             vfs::register(VFS_NAME, Rc::new(files::Live), Rc::new(Imports));
         });
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection =
-            Connection::open_with_flags_and_vfs(vfs::DATABASE_NAME, flags, VFS_NAME)
-                .map_err(failure)?;
+        let connection = Connection::open_with_flags_and_vfs(vfs::DATABASE_NAME, flags, VFS_NAME)
+            .map_err(failure)?;
         connection
             .busy_timeout(Duration::from_millis(busy_ms.into()))
             .map_err(failure)?;
