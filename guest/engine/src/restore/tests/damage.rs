@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ltx::{DecodeError, FrameError, IndexError};
-use crate::restore::Damage;
+use crate::restore::{Damage, MAX_PAGES};
 
 /// The damage that a restore tells of, which must be in the object of that key.
 fn damage(replica: &Replica, expected: &str) -> Damage {
@@ -221,6 +221,13 @@ fn an_object_under_another_objects_key_is_found() {
     replica.store.insert(&key, body);
     let found = ObjectName::shipped(Txid(2));
     assert_eq!(damage(&replica, &key), Damage::WrongName { found });
+    assert_eq!(
+        replica.roll(2, &mut replica.page_checksums(2)),
+        Err(RestoreError::Damaged {
+            key,
+            damage: Damage::WrongName { found }
+        })
+    );
 }
 
 #[test]
@@ -290,12 +297,12 @@ fn a_size_that_no_memory_holds_is_refused() {
     let mut replica = Replica::new(512);
     replica.commit(&[], 1);
     let mut header = replica.header(1, 1);
-    header.commit = u32::MAX;
+    let commit = MAX_PAGES + 1;
+    header.commit = commit;
     (header.min, header.max) = (Txid(2), Txid(2));
     replica
         .store
         .insert(&replica.key(0, 2, 2), encode(header, []));
-    let commit = u32::MAX;
     let error = RestoreError::TooLarge(crate::restore::TooLarge { commit });
     assert_eq!(replica.restore().map(|_| ()).unwrap_err(), error);
     assert_eq!(replica.roll(1, &mut replica.page_checksums(1)), Err(error));

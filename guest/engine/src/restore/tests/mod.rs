@@ -293,6 +293,11 @@ fn of_an_object_that_is_half_replaced_only_the_rest_is_fetched() {
     let restored = replica.check(2);
     let pages = 1000 * 4096;
     assert!((pages..pages + 150_000).contains(&restored.downloaded_bytes));
+    let end = restored.downloaded_bytes;
+    assert_eq!(
+        replica.environment.progress.borrow().last(),
+        Some(&(end, end))
+    );
 }
 
 #[test]
