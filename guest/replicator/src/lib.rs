@@ -1,4 +1,5 @@
 //! The component: binds the engine to the world `replicate`. There is no logic here.
+#![cfg(target_family = "wasm")]
 
 mod files;
 mod objects;

@@ -96,6 +96,15 @@ impl Program {
         })
     }
 
+    /// The interfaces that the component imports.
+    pub fn imports(&self) -> Vec<String> {
+        let component = self.component.component_type();
+        component
+            .imports(&self.engine)
+            .map(|(name, _)| name.to_owned())
+            .collect()
+    }
+
     pub async fn instantiate(
         &self,
         subject: String,

@@ -13,6 +13,12 @@ pub enum Location {
     },
 }
 
+impl From<S3Location> for Location {
+    fn from(location: S3Location) -> Location {
+        Location::S3(Box::new(location))
+    }
+}
+
 /// A prefix of a bucket. `None` always means: the default, as stated at each field.
 #[derive(Debug, Clone)]
 pub struct S3Location {
@@ -112,7 +118,7 @@ mod tests {
             key_base64: Secret::new("hush-3"),
         });
 
-        let printed = format!("{:?}", Location::S3(Box::new(location)));
+        let printed = format!("{:?}", Location::from(location));
 
         assert!(printed.contains("bucket"));
         assert!(!printed.contains("hush"), "{printed}");

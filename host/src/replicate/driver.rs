@@ -199,7 +199,10 @@ impl Work<'_> {
                     let (database, bytes, txid) = (&self.name, synced.uploaded, synced.txid);
                     tracing::debug!(database, txid, bytes, "shipped");
                 }
-                if synced.uploaded > 0 {
+                if synced.state == wit::State::Waiting {
+                    // Its directory may not even be there, so that nobody can watch it.
+                    Then::SyncAt(Instant::now() + UPKEEP)
+                } else if synced.uploaded > 0 {
                     Then::SyncAt(started + self.sync_interval)
                 } else if synced.behind {
                     Then::SyncAt(Instant::now() + RETRY_BUSY)

@@ -72,13 +72,11 @@ impl Crc64 {
         let mut crc = !self.0;
         let (blocks, rest) = data.as_chunks::<STRIDE>();
         for block in blocks {
-            let mut next = 0;
-            let before = crc.to_le_bytes();
-            for (at, &byte) in block.iter().enumerate() {
-                let byte = if at < 8 { byte ^ before[at] } else { byte };
-                next ^= TABLES[STRIDE - 1 - at][usize::from(byte)];
-            }
-            crc = next;
+            let word = u128::from_le_bytes(*block);
+            // The last eight bytes do not depend on the checksum so far: the processor looks
+            // them up while it waits for that.
+            let last = contribution((word >> 64) as u64, 0);
+            crc = contribution(crc ^ word as u64, 8) ^ last;
         }
         for &byte in rest {
             crc = TABLES[0][usize::from(crc as u8 ^ byte)] ^ (crc >> 8);
@@ -101,6 +99,16 @@ impl Crc64 {
     pub fn followed_by(self, following: Crc64, length: u64) -> Crc64 {
         Crc64(product(x_to_the(length.saturating_mul(8)), self.0) ^ following.0)
     }
+}
+
+/// What eight bytes do to the checksum when `following` more bytes of the block follow them.
+#[inline(always)]
+fn contribution(bytes: u64, following: usize) -> u64 {
+    let bytes = bytes.to_le_bytes().into_iter();
+    let tables = TABLES[following..following + 8].iter().rev();
+    bytes
+        .zip(tables)
+        .fold(0, |sum, (byte, table)| sum ^ table[usize::from(byte)])
 }
 
 /// The product of two polynomials modulo the polynomial.

@@ -172,9 +172,9 @@ impl Decoder {
         }
     }
 
-    /// What was pushed and not yet taken, bytes.
+    /// What is kept of the bytes that were pushed.
     pub fn held_bytes(&self) -> usize {
-        self.rest().len()
+        self.buffer.len()
     }
 
     fn step(&mut self) -> Result<Step, DecodeError> {

@@ -264,6 +264,20 @@ mod tests {
         assert_eq!(parsed.extra.database_checksum, None);
     }
 
+    #[test]
+    fn a_database_checksum_without_the_top_bit_is_not_written() {
+        let found = 77;
+        let broken = Header {
+            extra: Extra {
+                database_checksum: Some(found),
+                ..Extra::default()
+            },
+            ..header()
+        };
+        let wanted = HeaderError::DatabaseChecksum { found };
+        assert_eq!(broken.encode(), Err(wanted));
+    }
+
     /// One byte changed, and what must be said about it.
     fn parsed_with(at: usize, byte: u8) -> Result<(Header, Tracking), HeaderError> {
         let mut bytes = header().encode().unwrap();

@@ -39,8 +39,15 @@ pub struct Database {
     images: HashMap<Pgno, u64>,
 }
 
+/// A file that is a database.
+struct Found {
+    file: Box<dyn LiveFile>,
+    page_size: PageSize,
+    in_wal_mode: bool,
+}
+
 /// `None`: the file is missing or empty.
-fn inspect(files: &dyn Files) -> Result<Option<(Box<dyn LiveFile>, PageSize, bool)>, Error> {
+fn inspect(files: &dyn Files) -> Result<Option<Found>, Error> {
     if !files.exists(FileKind::Database) {
         return Ok(None);
     }
@@ -62,7 +69,11 @@ fn inspect(files: &dyn Files) -> Result<Option<(Box<dyn LiveFile>, PageSize, boo
     };
     let page_size = PageSize::new(page_size).map_err(|_| Error::NotADatabase)?;
     let in_wal_mode = header[18] == 2 && header[19] == 2;
-    Ok(Some((file, page_size, in_wal_mode)))
+    Ok(Some(Found {
+        file,
+        page_size,
+        in_wal_mode,
+    }))
 }
 
 fn open_wal(files: &dyn Files) -> Result<Option<Box<dyn LiveFile>>, Error> {
@@ -95,7 +106,12 @@ impl Database {
     ///
     /// `Ok(None)`: there is nothing yet. `Err(Busy)`: somebody is in the way just now.
     pub fn open(files: &Rc<dyn Files>) -> Result<Option<Database>, Error> {
-        let Some((file, page_size, in_wal_mode)) = inspect(&**files)? else {
+        let Some(Found {
+            file,
+            page_size,
+            in_wal_mode,
+        }) = inspect(&**files)?
+        else {
             return Ok(None);
         };
         if let Some(wal) = open_wal(&**files)? {

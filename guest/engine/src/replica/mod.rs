@@ -13,6 +13,9 @@ mod probe;
 mod resume;
 mod ship;
 
+#[cfg(test)]
+mod tests;
+
 pub use database::VFS_NAME;
 pub use error::Error;
 pub use probe::honours_conditions;

@@ -46,7 +46,7 @@ impl<O: Objects> Replicator<O> {
         } else {
             let mut body = Vec::with_capacity(raw as usize / 2 + 1024);
             let wrong = Error::encode(header.max);
-            let mut encoder = Encoder::new(header.clone()).map_err(&wrong)?;
+            let mut encoder = Encoder::new(header).map_err(&wrong)?;
             for (pgno, image) in &shipment.content {
                 let page = plan::read(database, *pgno, *image)?;
                 encoder.page(*pgno, &page, &mut body).map_err(&wrong)?;
@@ -94,8 +94,7 @@ impl<O: Objects> Replicator<O> {
 
     /// Sends the pending object. On success it is the new tip. Returns the bytes that were sent.
     pub(super) async fn ship(&self) -> Result<u64, Error> {
-        let Some(header) = self.with(|state| state.pending.as_ref().map(|p| p.header.clone()))
-        else {
+        let Some(header) = self.with(|state| state.pending.as_ref().map(|p| p.header)) else {
             return Ok(0);
         };
         let name = ObjectName::shipped(header.max);
@@ -183,7 +182,7 @@ impl<O: Objects> Replicator<O> {
         header: &Header,
     ) -> Result<Result<u64, ObjectError>, Error> {
         let wrong = Error::encode(header.max);
-        let mut encoder = Encoder::new(header.clone()).map_err(&wrong)?;
+        let mut encoder = Encoder::new(*header).map_err(&wrong)?;
         let count = self.with(|state| {
             state
                 .pending
@@ -200,7 +199,7 @@ impl<O: Objects> Replicator<O> {
             let last = next == count;
             if last {
                 encoder.finish(&mut out).map_err(&wrong)?;
-                encoder = Encoder::new(header.clone()).map_err(&wrong)?;
+                encoder = Encoder::new(*header).map_err(&wrong)?;
             }
             self.environment
                 .progress(next as u64 * u64::from(header.page_size.get()), raw);

@@ -227,6 +227,16 @@ mod tests {
     }
 
     #[test]
+    fn a_cut_below_the_lock_page_counts_it_neither() {
+        let lock = SIZE.lock_page();
+        let mut pages = Pages::new(SIZE, lock.0 + 2).unwrap();
+        pages.cut(1);
+        assert!(!pages.is_complete());
+        assert!(pages.claim(Pgno(1), 0) && pages.is_complete());
+        assert_eq!(pages.missing(), lock.0);
+    }
+
+    #[test]
     fn pages_that_were_cut_off_in_between_do_not_come_back() {
         let mut pages = Pages::new(SIZE, 4).unwrap();
         assert!(pages.claim(Pgno(4), 0));

@@ -1,11 +1,12 @@
 //! The LTX codec against files of Litestream, against itself, and against damage.
 
+mod indexes;
 mod random;
 mod refusals;
 mod whole;
 
 use engine::ltx::frame::max_frame_bytes;
-use engine::ltx::index::{FIRST_TAIL_BYTES, IndexWriter};
+use engine::ltx::index::{FIRST_TAIL_BYTES, IndexWriter, MAX_INDEX_BYTES};
 use engine::ltx::order::OrderError;
 use engine::ltx::{
     Crc64, DecodeError, Decoder, EncodeError, Encoder, Event, Extra, FrameError, Header, Index,
@@ -98,8 +99,21 @@ fn decode_resealed(mut bytes: Vec<u8>) -> Result<File, DecodeError> {
     }
 }
 
+/// What an LZ4 frame may have beside the checksum of its content.
+#[derive(Debug, Clone, Copy)]
+struct Lz4Frame {
+    content_size: bool,
+    block_checksums: bool,
+}
+
+/// As Litestream's.
+const LZ4_FRAME: Lz4Frame = Lz4Frame {
+    content_size: false,
+    block_checksums: false,
+};
+
 /// A file as Litestream up to 0.5.15 writes it: every page an LZ4 frame of its own.
-fn encode_with_lz4_frames(header: Header, pages: &[(u32, Vec<u8>)]) -> Vec<u8> {
+fn encode_with_lz4_frames(header: Header, pages: &[(u32, Vec<u8>)], frame: Lz4Frame) -> Vec<u8> {
     use lz4_flex::frame::{BlockSize, FrameEncoder, FrameInfo};
     let mut out = header.encode().unwrap().to_vec();
     let mut checksum = Crc64::of(&out);
@@ -112,7 +126,9 @@ fn encode_with_lz4_frames(header: Header, pages: &[(u32, Vec<u8>)]) -> Vec<u8> {
         checksum.update(page);
         let info = FrameInfo::new()
             .block_size(BlockSize::Max64KB)
-            .content_checksum(true);
+            .content_checksum(true)
+            .block_checksums(frame.block_checksums)
+            .content_size(frame.content_size.then_some(page.len() as u64));
         let mut encoder = FrameEncoder::with_frame_info(info, &mut out);
         std::io::Write::write_all(&mut encoder, page).unwrap();
         encoder.finish().unwrap();

@@ -74,8 +74,10 @@ proptest! {
     fn lz4_frames_of_older_writers_are_read_however_they_arrive(
         (header, pages) in file(),
         points in proptest::collection::vec(any::<prop::sample::Index>(), 0..20),
+        (content_size, block_checksums) in any::<(bool, bool)>(),
     ) {
-        let bytes = encode_with_lz4_frames(header, &pages);
+        let frame = Lz4Frame { content_size, block_checksums };
+        let bytes = encode_with_lz4_frames(header, &pages, frame);
         let file = decode_split(&bytes, &splits(bytes.len(), points)).unwrap();
         prop_assert_eq!((file.header, &file.pages), (header, &pages));
         for (entry, (_, page)) in index_of(&bytes).unwrap().entries.iter().zip(&pages) {
@@ -93,7 +95,7 @@ proptest! {
         change in 1..=255u8,
     ) {
         let mut bytes = if old_format {
-            encode_with_lz4_frames(header, &pages)
+            encode_with_lz4_frames(header, &pages, LZ4_FRAME)
         } else {
             encode(header, &pages)
         };

@@ -254,6 +254,14 @@ fn an_error_stays() {
     decoder.push(VECTORS[1]);
     assert_eq!(decoder.event().unwrap_err(), first);
     assert_eq!(decoder.finish(), Err(first));
+
+    let mut bytes = VECTORS[1].to_vec();
+    bytes[105] = 2;
+    let mut decoder = Decoder::new();
+    decoder.push(&bytes);
+    assert!(matches!(decoder.event(), Ok(Some(Event::Header(_)))));
+    let first = decoder.event().unwrap_err();
+    assert_eq!(decoder.event(), Err(first));
 }
 
 #[test]
@@ -269,4 +277,74 @@ fn memory_does_not_grow_with_what_was_read() {
         assert!(decoder.held_bytes() < 1000 + max_frame_bytes(PageSize::new(4096).unwrap()));
     }
     decoder.finish().unwrap();
+}
+
+#[test]
+fn an_lz4_frame_must_carry_a_checksum_and_need_no_dictionary() {
+    // FLG: version 1, independent blocks; then with a dictionary, and of version 0.
+    for flg in [0x60, 0x65, 0x24] {
+        let frame = [0, 0, 0, 1, 0, 0, 0x04, 0x22, 0x4d, 0x18, flg, 0x40];
+        let found = [0x04, 0x22, 0x4d, 0x18, flg, 0x40];
+        let pgno = Pgno(1);
+        assert_eq!(
+            decode_frame(&frame, PageSize::MIN),
+            Err(FrameError::Lz4Frame { pgno, found })
+        );
+    }
+}
+
+#[test]
+fn the_checksum_of_an_lz4_frame_is_compared() {
+    let bytes = encode_with_lz4_frames(header(512, 4, 5), &[(1, vec![9; 512])], LZ4_FRAME);
+    let entry = index_of(&bytes).unwrap().entries[0];
+    let mut frame = bytes[entry.offset as usize..entry.end() as usize].to_vec();
+    assert!(decode_frame(&frame, PageSize::MIN).is_ok());
+    *frame.last_mut().unwrap() ^= 1;
+    let error = decode_frame(&frame, PageSize::MIN).unwrap_err();
+    assert!(matches!(error, FrameError::Inflate { .. }), "{error}");
+}
+
+#[test]
+fn an_lz4_frame_of_another_length_is_refused() {
+    for (length, expected) in [(511, 512), (513, 512)] {
+        let page = vec![9; length];
+        let of_length = Header {
+            page_size: PageSize::MIN,
+            ..header(512, 4, 5)
+        };
+        let bytes = encode_with_lz4_frames(of_length, &[(1, page)], LZ4_FRAME);
+        let entry = index_of(&bytes).unwrap().entries[0];
+        let frame = &bytes[entry.offset as usize..entry.end() as usize];
+        let (pgno, found) = (Pgno(1), length);
+        assert_eq!(
+            decode_frame(frame, PageSize::MIN),
+            Err(FrameError::InflatedLength {
+                pgno,
+                expected,
+                found
+            })
+        );
+    }
+}
+
+#[test]
+fn a_frame_given_with_other_bytes_is_refused() {
+    let (frame, size) = (&VECTORS[1][100..179], PageSize::new(4096).unwrap());
+    assert!(decode_frame(frame, size).is_ok());
+    let longer = &VECTORS[1][100..180];
+    let (pgno, length, found) = (Pgno(2), 79, 80);
+    assert_eq!(
+        decode_frame(longer, size),
+        Err(FrameError::Length {
+            pgno,
+            length,
+            found
+        })
+    );
+    let found = 78;
+    assert_eq!(
+        decode_frame(&frame[..78], size),
+        Err(FrameError::Truncated { found })
+    );
+    assert_eq!(decode_frame(&[0; 6], size), Err(FrameError::End));
 }

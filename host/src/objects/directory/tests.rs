@@ -131,6 +131,41 @@ async fn a_put_if_match_replaces_only_that_version() {
 }
 
 #[tokio::test]
+async fn no_version_is_replaced_twice() {
+    const WRITERS: usize = 4;
+    const ROUNDS: usize = 15;
+    let at = fixture().await;
+    let first = at.put("counter", "0", Condition::None).await.unwrap();
+    let known = std::sync::Mutex::new(std::collections::HashMap::from([(first, 0)]));
+    let replace = async |_| {
+        for _ in 0..ROUNDS {
+            let etag = known
+                .lock()
+                .unwrap()
+                .iter()
+                .max_by_key(|(_, count)| **count)
+                .unwrap()
+                .0
+                .clone();
+            let count = known.lock().unwrap()[&etag] + 1;
+            let body = Bytes::from(count.to_string());
+            let put = at
+                .store
+                .put("counter", body, Condition::IfMatch(etag), 0)
+                .await;
+            if let Ok(etag) = put {
+                let before = known.lock().unwrap().insert(etag, count);
+                assert_eq!(before, None, "two writers replaced version {}", count - 1);
+            }
+        }
+    };
+    futures::future::join_all((0..WRITERS).map(replace)).await;
+    let reached = known.lock().unwrap().len() - 1;
+    assert!(reached >= ROUNDS, "somebody wins each round: {reached}");
+    assert_eq!(at.get("counter").await.unwrap(), reached.to_string());
+}
+
+#[tokio::test]
 async fn ranges_are_cut_at_the_end() {
     let at = fixture().await;
     at.put("k", "0123456789", Condition::None).await.unwrap();

@@ -9,6 +9,7 @@ use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
 use tokio::sync::OnceCell;
 
@@ -19,6 +20,14 @@ use super::trust::Trust;
 const METADATA_CONNECT: Duration = Duration::from_secs(1);
 const METADATA_READ: Duration = Duration::from_secs(2);
 const METADATA_ATTEMPTS: u32 = 2;
+
+/// Why there are no credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoCredentials {
+    pub text: String,
+    /// Whoever hands them out did not answer this time.
+    pub may_pass: bool,
+}
 
 /// AWS's default credential chain.
 pub struct Chain {
@@ -35,17 +44,25 @@ impl Chain {
         }
     }
 
-    /// Errors: what was tried, in words.
-    pub async fn provide(&self) -> Result<Credentials, String> {
-        let chain = self.chain.get_or_try_init(|| self.build()).await?;
-        chain.provide_credentials().await.map_err(|error| {
-            format!(
-                "no credentials found: neither in the configuration nor in LITESTREAM_* or AWS_* \
-                 variables, the profile files, a web identity, the container's or the machine's \
-                 metadata ({})",
-                in_words(&error)
-            )
-        })
+    pub async fn provide(&self) -> Result<Credentials, NoCredentials> {
+        let chain = self.chain.get_or_try_init(|| self.build()).await;
+        let chain = chain.map_err(|text| NoCredentials {
+            text,
+            may_pass: false,
+        })?;
+        chain
+            .provide_credentials()
+            .await
+            .map_err(|error| match error {
+                CredentialsError::CredentialsNotLoaded(_) => NoCredentials {
+                    text: not_found(&in_words(&error)),
+                    may_pass: false,
+                },
+                error => NoCredentials {
+                    text: format!("credentials cannot be fetched: {}", in_words(&error)),
+                    may_pass: !matches!(error, CredentialsError::InvalidConfiguration(_)),
+                },
+            })
     }
 
     async fn build(&self) -> Result<DefaultCredentialsChain, String> {
@@ -88,6 +105,27 @@ impl std::fmt::Debug for Chain {
             .field("region", &self.region)
             .finish_non_exhaustive()
     }
+}
+
+/// `causes` has a line for each source.
+fn not_found(causes: &str) -> String {
+    let causes: Vec<&str> = causes
+        .lines()
+        .map(str::trim)
+        // The configuration does not use these sources: that is no news.
+        .filter(|cause| !cause.ends_with("not set") && !cause.ends_with("not configured"))
+        .filter(|cause| !cause.ends_with("the credential provider was not enabled"))
+        .filter(|cause| !cause.ends_with("Attempted:"))
+        .collect();
+    let mut text = String::from(
+        "no credentials found, neither in the configuration (`access-key-id`, \
+         `secret-access-key`) nor in the LITESTREAM_* and AWS_* variables, the profile files, a \
+         web identity, the container's or the machine's metadata",
+    );
+    if !causes.is_empty() {
+        text.push_str(&format!(" ({})", causes.join("; ")));
+    }
+    text
 }
 
 /// An error with its causes.

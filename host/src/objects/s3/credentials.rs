@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::super::S3Location;
 use super::super::limits::{CREDENTIALS, RENEW_BEFORE_EXPIRY};
 use super::Error;
-use super::chain::Chain;
+use super::chain::{Chain, NoCredentials};
 use super::env::Env;
 
 /// Where credentials come from.
@@ -56,8 +56,7 @@ impl Source {
         })
     }
 
-    /// Errors: what was tried, in words.
-    pub async fn get(&self) -> Result<Credentials, String> {
+    pub async fn get(&self) -> Result<Credentials, NoCredentials> {
         match self {
             Source::Fixed(credentials) => Ok(credentials.clone()),
             Source::Renewed(renewed) => renewed.get().await,
@@ -110,7 +109,7 @@ enum Need {
 const RENEWAL_PAUSE: Duration = Duration::from_secs(30);
 
 impl Renewed {
-    async fn get(self: &Arc<Self>) -> Result<Credentials, String> {
+    async fn get(self: &Arc<Self>) -> Result<Credentials, NoCredentials> {
         let current = {
             let mut state = self.state();
             let expiry = state.current.as_ref().map(Credentials::expiry);
@@ -134,18 +133,29 @@ impl Renewed {
         }
     }
 
-    async fn renew(&self) -> Result<Credentials, String> {
-        let found = tokio::time::timeout(CREDENTIALS, self.chain.provide())
-            .await
-            .unwrap_or_else(|_| Err(format!("no answer within {} s", CREDENTIALS.as_secs())));
+    async fn renew(&self) -> Result<Credentials, NoCredentials> {
+        let found = tokio::time::timeout(CREDENTIALS, self.chain.provide()).await;
+        let found = found.unwrap_or_else(|_| {
+            let text = format!(
+                "credentials were not found within {} s",
+                CREDENTIALS.as_secs()
+            );
+            Err(NoCredentials {
+                text,
+                may_pass: true,
+            })
+        });
+        let mut state = self.state();
         match found {
             Ok(credentials) => {
-                self.state().current = Some(credentials.clone());
+                state.current = Some(credentials.clone());
                 Ok(credentials)
             }
             Err(error) => {
-                tracing::debug!(error, "no new credentials");
-                Err(error)
+                tracing::debug!(why = error.text, "no new credentials");
+                // Where there were some before, there will be some again.
+                let may_pass = error.may_pass || state.current.is_some();
+                Err(NoCredentials { may_pass, ..error })
             }
         }
     }

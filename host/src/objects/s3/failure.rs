@@ -80,6 +80,11 @@ impl Failure {
         }
     }
 
+    /// Would the request have been right in another region?
+    pub fn is_about_region(&self) -> bool {
+        !self.doubt && matches!(self.kind, Kind::Denied | Kind::Invalid)
+    }
+
     /// The error that a call ends with.
     pub fn into_error(self, effect: Effect) -> Error {
         let Failure {

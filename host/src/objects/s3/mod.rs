@@ -74,6 +74,7 @@ impl S3 {
     }
 
     fn open_with(location: S3Location, env: &Env, patience: Patience) -> Result<S3, Error> {
+        check_path(&location.path)?;
         let endpoint = location.endpoint.as_deref();
         let site = Site::new(&location.bucket, endpoint, location.force_path_style)?;
         let provider = site.provider();
@@ -128,6 +129,16 @@ impl S3 {
     fn full_key(&self, key: &str) -> String {
         format!("{}{key}", self.0.prefix)
     }
+}
+
+/// URLs cannot name such parts: they are taken out on the way.
+fn check_path(path: &str) -> Result<(), Error> {
+    if path.split('/').any(|part| part == "." || part == "..") {
+        return Err(Error::Invalid(format!(
+            "the replica's path {path:?} has a part `.` or `..`, which cannot be asked for by HTTP"
+        )));
+    }
+    Ok(())
 }
 
 /// The bytes that were asked for. A store may answer with the whole object instead.

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use reqwest::Method;
 
+use super::failure::Again;
 use super::request::Request;
 use super::wire::Wire;
 use super::xml;
@@ -40,14 +41,14 @@ impl Region {
 }
 
 /// Asks AWS for the bucket's region. The right to ask is not always given: then the first region
-/// is tried, whose refusal names the right one.
-pub async fn look_up(wire: &Wire) -> String {
+/// is taken, whose refusals name the right one. `None` when nobody answers.
+pub async fn look_up(wire: &Wire) -> Option<String> {
     let request = Request::of_bucket(Method::GET, vec![("location", String::new())]);
-    let region = match wire.try_once(&request, FIRST).await {
+    match wire.try_once(&request, FIRST).await {
         Ok(answer) => xml::read_location(&answer.body),
-        Err(failure) => failure.region,
-    };
-    region.unwrap_or_else(|| FIRST.to_owned())
+        Err(failure) if failure.again != Again::No => None,
+        Err(failure) => Some(failure.region.unwrap_or_else(|| FIRST.to_owned())),
+    }
 }
 
 #[cfg(test)]

@@ -161,10 +161,10 @@ fn is_near(endpoint: &str) -> bool {
         Ok(IpAddr::V6(address)) => {
             address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
         }
-        // A name without a dot is one of a container network; the others are not for the internet.
+        // The same names as with Litestream: a bare `minio` is spoken to with TLS.
         Err(_) => {
-            !host.contains('.')
-                || [".localhost", ".local", ".internal"]
+            host == "localhost"
+                || [".localhost", ".local"]
                     .iter()
                     .any(|end| host.ends_with(end))
         }
@@ -254,7 +254,6 @@ mod tests {
             "127.0.0.1",
             "10.1.2.3:80",
             "192.168.0.9",
-            "minio:9000",
             "[::1]:9000",
             "nas.local",
         ] {
@@ -266,6 +265,8 @@ mod tests {
         for far in [
             "s3.example.com",
             "8.8.8.8",
+            "minio:9000",
+            "host.docker.internal",
             "fly.storage.tigris.dev",
             "https://localhost",
         ] {

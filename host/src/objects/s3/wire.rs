@@ -49,7 +49,7 @@ impl Wire {
         let mut tries = Tries::new(patience, request.body.len() as u64, Instant::now());
         let mut corrections = 0;
         loop {
-            let region = self.region().await;
+            let region = self.region(*tries.deadline()).await;
             let tried = self.attempt(request, &region, &checksums, &patience, tries.deadline());
             let failure = match tried.await {
                 Ok(answer) => return Ok(answer),
@@ -101,23 +101,24 @@ impl Wire {
             "ExpiredToken" | "TokenRefreshRequired" | "InvalidToken" | "InvalidAccessKeyId" => {
                 self.credentials.forget()
             }
-            _ => failure
-                .region
-                .as_deref()
-                .is_some_and(|region| self.region.learn(region)),
+            _ if failure.is_about_region() => {
+                let region = failure.region.as_deref();
+                region.is_some_and(|region| self.region.learn(region))
+            }
+            _ => false,
         }
     }
 
-    async fn region(&self) -> String {
-        if let Some(region) = self.region.known() {
-            return region;
-        }
-        self.looked_up
-            .get_or_init(async || {
-                let found = region::look_up(self).await;
+    async fn region(&self, deadline: Instant) -> String {
+        if self.region.known().is_none() {
+            let looking_up = self.looked_up.get_or_try_init(async || {
+                let found = region::look_up(self).await.ok_or(())?;
                 self.region.learn(&found);
-            })
-            .await;
+                Ok::<(), ()>(())
+            });
+            // What cannot be found out now is asked for again by the next call.
+            let _ = timeout_at(deadline, looking_up).await;
+        }
         self.region
             .known()
             .unwrap_or_else(|| region::FIRST.to_owned())
@@ -137,8 +138,11 @@ impl Wire {
     ) -> Result<Answer, Failure> {
         let credentials = timeout_at(*deadline, self.credentials.get())
             .await
-            .unwrap_or_else(|_| Err("finding credentials took too long".into()))
-            .map_err(|text| Failure::certain(Kind::Denied, text))?;
+            .map_err(|_| Failure::unsent("finding credentials took too long"))?
+            .map_err(|error| match error.may_pass {
+                true => Failure::unsent(error.text),
+                false => Failure::certain(Kind::Denied, error.text),
+            })?;
         let url = self.site.url(region, request.key, &request.query);
         let signer = Signer {
             credentials: &credentials,

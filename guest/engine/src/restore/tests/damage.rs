@@ -259,6 +259,20 @@ fn an_index_with_a_page_beyond_the_end_is_found() {
 }
 
 #[test]
+fn a_post_apply_checksum_where_none_may_be_is_found() {
+    let (replica, key) = large(true);
+    change(&replica, &key, |body| {
+        let at = body.len() - 9;
+        body[at] = 1;
+    });
+    let found = 1;
+    assert_eq!(
+        damage(&replica, &key),
+        Damage::File(DecodeError::PostApply { found })
+    );
+}
+
+#[test]
 fn a_rolled_forward_object_is_verified_whole() {
     let (mut replica, _) = large(true);
     replica.commit(&(1..=800).collect::<Vec<_>>(), 1000);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::*;
 use crate::ports::ObjectError;
-use crate::restore::REPLANS;
+use crate::restore::{OPENED_AHEAD, REPLANS};
 use crate::testing::{Call, Fault};
 
 /// Three transactions; before the second one's first byte is read, 2 and 3 become one object.
@@ -179,4 +179,31 @@ fn an_object_that_grew_since_the_listing_is_read_as_it_is_now() {
         None
     });
     replica.check(2);
+    let progress = replica.environment.progress.borrow();
+    assert!(progress.iter().all(|(done, total)| done <= total));
+}
+
+#[test]
+fn a_listing_that_never_ends_is_refused() {
+    let mut replica = Replica::new(512);
+    replica.commit(&[], 2);
+    replica.store.set_keys_per_listing(0);
+    let error = replica.restore().map(|_| ()).unwrap_err();
+    assert!(
+        matches!(&error, RestoreError::List { prefix, source: ObjectError::Invalid(_) }
+        if prefix == "0000/"),
+        "{error}"
+    );
+}
+
+#[test]
+fn after_an_error_nothing_more_is_asked_for() {
+    let mut replica = Replica::new(512);
+    (0..100).for_each(|_| replica.commit(&[1], 2));
+    let denied = ObjectError::Denied("no".into());
+    replica.store.before_each(move |_, call| {
+        (call.operation == Operation::Get).then(|| Fault::Refused(denied.clone()))
+    });
+    assert!(replica.restore().is_err());
+    assert_eq!(replica.store.count(Operation::Get), OPENED_AHEAD);
 }

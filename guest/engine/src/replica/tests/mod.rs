@@ -1,0 +1,7 @@
+//! The sidecar's protocol against an app that is SQLite itself, on files in memory.
+
+mod bed;
+mod checkpoints;
+mod faults;
+mod restarts;
+mod shipping;

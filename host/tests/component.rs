@@ -1,0 +1,21 @@
+//! What the shipped component asks of its host.
+
+use seawall::component::Program;
+
+#[test]
+fn the_component_gets_its_store_its_files_a_log_clocks_and_randomness_and_nothing_else() {
+    let mut imports = Program::load().unwrap().imports();
+    imports.sort();
+    assert_eq!(
+        imports,
+        [
+            "seawall:live/files@0.1.0",
+            "seawall:objects/store@0.1.0",
+            "seawall:replicator/report@0.1.0",
+            "wasi:clocks/monotonic-clock@0.2.6",
+            "wasi:clocks/wall-clock@0.2.6",
+            "wasi:random/insecure-seed@0.2.6",
+            "wasi:random/random@0.2.6",
+        ]
+    );
+}
