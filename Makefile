@@ -18,11 +18,9 @@ test: build
 	cargo nextest run $(NATIVE) --no-run
 	$(TARGET)/debug/with-store cargo nextest run $(NATIVE)
 
-# The replicator apart, or its macros' dependencies would have wasmtime compiled once more.
 check:
 	cargo fmt --check
 	cargo clippy $(NATIVE) --all-targets -- -D warnings
-	cargo clippy -p replicator --all-targets -- -D warnings
 
 # What replication costs the app, in one table.
 figures: build
