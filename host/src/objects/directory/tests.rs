@@ -137,31 +137,33 @@ async fn no_version_is_replaced_twice() {
     let at = fixture().await;
     let first = at.put("counter", "0", Condition::None).await.unwrap();
     let known = std::sync::Mutex::new(std::collections::HashMap::from([(first, 0)]));
-    let replace = async |_| {
-        for _ in 0..ROUNDS {
-            let etag = known
-                .lock()
-                .unwrap()
-                .iter()
-                .max_by_key(|(_, count)| **count)
-                .unwrap()
-                .0
-                .clone();
-            let count = known.lock().unwrap()[&etag] + 1;
-            let body = Bytes::from(count.to_string());
+    let newest = || {
+        let known = known.lock().unwrap();
+        let (etag, count): (&String, &usize) =
+            known.iter().max_by_key(|(_, count)| **count).unwrap();
+        (etag.clone(), *count)
+    };
+    let count_up = async |_| {
+        let mut counted = 0;
+        let began = std::time::Instant::now();
+        while counted < ROUNDS {
+            assert!(began.elapsed().as_secs() < 60, "a version that was replaced is back");
+            let (etag, count) = newest();
+            let body = Bytes::from((count + 1).to_string());
             let put = at
                 .store
                 .put("counter", body, Condition::IfMatch(etag), 0)
                 .await;
             if let Ok(etag) = put {
-                let before = known.lock().unwrap().insert(etag, count);
-                assert_eq!(before, None, "two writers replaced version {}", count - 1);
+                let before = known.lock().unwrap().insert(etag, count + 1);
+                assert_eq!(before, None, "two writers replaced version {count}");
+                counted += 1;
             }
         }
     };
-    futures::future::join_all((0..WRITERS).map(replace)).await;
-    let reached = known.lock().unwrap().len() - 1;
-    assert!(reached >= ROUNDS, "somebody wins each round: {reached}");
+    futures::future::join_all((0..WRITERS).map(count_up)).await;
+    let reached = newest().1;
+    assert_eq!(reached, WRITERS * ROUNDS);
     assert_eq!(at.get("counter").await.unwrap(), reached.to_string());
 }
 
