@@ -218,3 +218,36 @@ impl Drop for Connection {
             .resource_drop(&mut self.instance.borrow_mut().store);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::python::Python;
+    use crate::schema;
+
+    /// Closing, SQLite takes EXCLUSIVE on the database file and after that none of the WAL-index's
+    /// locks: nothing but that one lock tells a guest to look again before it removes the WAL.
+    #[test]
+    fn a_guest_that_closes_last_keeps_what_others_have_committed() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = directory.path().join("live.db");
+        let created = rusqlite::Connection::open(&database).unwrap();
+        schema::create(&created).unwrap();
+        drop(created);
+        let mut python = Python::start(&database).unwrap();
+        let mut guest = Guest::new(Variant::Sound, &database).unwrap();
+
+        let mut in_guest = guest.open().unwrap();
+        assert_eq!(schema::newest(&mut *in_guest, 5).unwrap(), 0);
+        let mut elsewhere = python.open().unwrap();
+        elsewhere
+            .execute("INSERT INTO event VALUES (5, 1)", &[])
+            .unwrap();
+        drop(elsewhere);
+        drop(in_guest);
+
+        assert!(!crate::live::with_suffix(&database, "-wal").exists());
+        let mut elsewhere = python.open().unwrap();
+        assert_eq!(schema::newest(&mut *elsewhere, 5).unwrap(), 1);
+    }
+}

@@ -3,6 +3,7 @@
 //! Pure: takes what was read, says what is wrong with it.
 
 use crate::schema::{ACCOUNTS, BALANCE, RING};
+use std::fmt;
 
 /// Number of workers; each writes rows under its own number.
 pub const WORKERS: usize = 6;
@@ -140,10 +141,22 @@ impl Snapshot {
         if comparable == *earlier {
             return Ok(());
         }
-        Err(Violation::Moved(
-            format!("{earlier:?}"),
-            format!("{self:?}"),
-        ))
+        Err(Violation::Moved(earlier.to_string(), self.to_string()))
+    }
+}
+
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let numbers = |all: &[Rows; WORKERS]| all.map(|rows| (rows.count, rows.newest));
+        write!(
+            f,
+            "[balance {}, counter {}, transactions {:?}, rows {:?}, ring {:?}]",
+            self.balance,
+            self.counter,
+            (self.transactions.count, self.transactions.newest),
+            numbers(&self.rows),
+            self.ring.as_ref().map(numbers),
+        )
     }
 }
 

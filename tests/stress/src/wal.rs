@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 pub const FIRST_REGION_FRAMES: u64 = 4062;
 /// A page of SQLite's usual size and its frame header.
 const FRAME_BYTES: u64 = 4096 + 24;
-/// In the WAL's header, big-endian: what is counted up whenever it begins anew.
-const SEQUENCE_OFFSET: u64 = 12;
+/// In the WAL's header: the salt, another one whenever it begins anew.
+const SALT_OFFSET: u64 = 16;
 
 pub struct Wal {
     path: PathBuf,
-    sequence: Option<u32>,
+    salt: Option<[u8; 8]>,
     pub most_frames: u64,
     /// As far as they were noticed.
     pub restarts: u64,
@@ -24,7 +24,7 @@ impl Wal {
     pub fn of(database: &Path) -> Wal {
         Wal {
             path: live::with_suffix(database, "-wal"),
-            sequence: None,
+            salt: None,
             most_frames: 0,
             restarts: 0,
         }
@@ -38,14 +38,13 @@ impl Wal {
         if let Ok(metadata) = file.metadata() {
             self.most_frames = self.most_frames.max(metadata.len() / FRAME_BYTES);
         }
-        let mut bytes = [0; 4];
-        if file.read_exact_at(&mut bytes, SEQUENCE_OFFSET).is_err() {
+        let mut salt = [0; 8];
+        if file.read_exact_at(&mut salt, SALT_OFFSET).is_err() {
             return;
         }
-        let sequence = u32::from_be_bytes(bytes);
-        if self.sequence.is_some_and(|before| before != sequence) {
+        if self.salt.is_some_and(|before| before != salt) {
             self.restarts += 1;
         }
-        self.sequence = Some(sequence);
+        self.salt = Some(salt);
     }
 }

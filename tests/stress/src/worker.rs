@@ -10,8 +10,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// A worker closes its connection and opens another after at most so many acts.
-const MOST_ACTS: u64 = 2000;
 /// A read transaction is held open for at most so many acts of its worker.
 const MOST_HELD: u64 = 12;
 /// Rows of a transaction that is sure to be larger than the cache.
@@ -122,6 +120,8 @@ impl Worker {
                 Ok(()) | Err(Failure::Busy(_)) => {}
                 Err(Failure::Violation(violation)) => return Err(violation),
             }
+            let absence = working.up_to(working.worker.mode.longest_absence());
+            std::thread::sleep(absence);
         }
         Ok(working.tally)
     }
@@ -169,7 +169,7 @@ impl Working {
             schema::newest(&mut *connection, self.worker.number)?;
             connection.keep_checkpoint_lock();
         }
-        for _ in 0..self.worker.choice.below(MOST_ACTS) {
+        for _ in 0..self.worker.choice.below(self.worker.mode.most_acts()) {
             if self.worker.is_over() {
                 break;
             }

@@ -165,10 +165,14 @@ unsafe extern "C" fn x_file_size(file: *mut ffi::sqlite3_file, out: *mut i64) ->
 unsafe extern "C" fn x_lock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int {
     // SAFETY: an open file.
     let open = unsafe { open(file) };
-    granted(
-        locks::raise(&*open.file, &mut open.level, Level::from_sqlite(level)),
-        ffi::SQLITE_IOERR_LOCK,
-    )
+    let wanted = Level::from_sqlite(level);
+    let result = locks::raise(&*open.file, &mut open.level, wanted);
+    if let (Ok(true), Level::Exclusive, Some(index)) = (&result, wanted, &mut open.wal_index) {
+        // Alone, SQLite takes no more locks of the WAL-index: it checkpoints and removes the WAL
+        // by what it sees now.
+        index.refresh();
+    }
+    granted(result, ffi::SQLITE_IOERR_LOCK)
 }
 
 unsafe extern "C" fn x_unlock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int {

@@ -4,7 +4,8 @@
 //! A guest cannot map the `-shm` file that other processes map. Each 32 KiB region is a copy, with
 //! a shadow of what the file held when both were last the same:
 //!
-//! - **pull** (file → copy) after every lock that is granted;
+//! - **pull** (file → copy) after every lock that is granted, EXCLUSIVE on the database file
+//!   included: a connection that closes last has only that one;
 //! - **push** (copy → file, changed words only) before a lock is released, at a barrier, and
 //!   before the database file is written. Push always comes before pull, so that a pull may
 //!   overwrite everything.
@@ -168,6 +169,12 @@ impl WalIndex {
     pub fn publish(&mut self) {
         self.push();
         self.memory.barrier();
+    }
+
+    /// When nobody else has the database open any more: what they left, before SQLite acts on it.
+    pub fn refresh(&mut self) {
+        self.push();
+        self.pull();
     }
 
     /// Both header copies and `nBackfill` as the file holds them now; zeros when there is no region.
