@@ -147,7 +147,10 @@ async fn no_version_is_replaced_twice() {
         let mut counted = 0;
         let began = std::time::Instant::now();
         while counted < ROUNDS {
-            assert!(began.elapsed().as_secs() < 60, "a version that was replaced is back");
+            assert!(
+                began.elapsed().as_secs() < 60,
+                "a version that was replaced is back"
+            );
             let (etag, count) = newest();
             let body = Bytes::from((count + 1).to_string());
             let put = at
