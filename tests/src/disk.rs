@@ -6,13 +6,16 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 
 /// Mounts a file system of `bytes` at `dir`, for this thread and the programs that it starts.
-/// It goes with them. `false` when the machine does not allow it (it takes root).
-pub fn small_disk(dir: &Path, bytes: u64) -> Result<bool> {
+/// It goes with them. It takes root.
+pub fn small_disk(dir: &Path, bytes: u64) -> Result<()> {
     std::fs::create_dir_all(dir)?;
     // SAFETY: no memory effects; only this thread's view of mounts changes.
-    if unsafe { libc::unshare(libc::CLONE_NEWNS) } != 0 {
-        return Ok(false);
-    }
+    let unshared = unsafe { libc::unshare(libc::CLONE_NEWNS) };
+    let error = std::io::Error::last_os_error();
+    ensure!(
+        unshared == 0,
+        "mounting a small disk takes root: {error}. Run the tests as root, or under `unshare -rm`"
+    );
     mount(
         "none",
         Path::new("/"),
@@ -20,8 +23,7 @@ pub fn small_disk(dir: &Path, bytes: u64) -> Result<bool> {
         libc::MS_REC | libc::MS_PRIVATE,
         "",
     )?;
-    mount("tmpfs", dir, "tmpfs", 0, &format!("size={bytes}"))?;
-    Ok(true)
+    mount("tmpfs", dir, "tmpfs", 0, &format!("size={bytes}"))
 }
 
 fn mount(source: &str, target: &Path, kind: &str, flags: libc::c_ulong, data: &str) -> Result<()> {

@@ -152,6 +152,14 @@ impl wit::Guest for Component {
             RestoreError::Plan(PlanError::Empty) => wit::Error::Nothing(error.to_string()),
             error => failure(error.into()),
         })?;
+        if restored.missing_pages > 0 && !restored.checksum_verified {
+            return Err(wit::Error::Replica(format!(
+                "{} pages of the database are in no object of the replica, and it holds no \
+                 checksum that would show that they are free pages: restored like this it could \
+                 be silently wrong",
+                restored.missing_pages
+            )));
+        }
         let how = match check {
             wit::Integrity::None => Integrity::None,
             wit::Integrity::Quick => Integrity::Quick,
