@@ -233,11 +233,11 @@ impl<O: Objects> Replicator<O> {
             _ => now,
         };
         state.upkeep.quiet = Some((index.salts, index.last_frame, since));
-        let idle = now.saturating_sub(since) >= self.settings.checkpoint_interval_ms
-            || state
-                .upkeep
-                .is_due(&index, self.settings.min_checkpoint_pages);
-        if !idle
+        let quiet = now.saturating_sub(since) >= self.settings.checkpoint_interval_ms;
+        // A long WAL that can be copied to its end is restarted by the next writer, however few
+        // frames came since the last checkpoint.
+        let long = index.last_frame >= self.settings.min_checkpoint_pages;
+        if !(quiet || long)
             || state.shipping
             || state.pending.is_some()
             || state.upkeep.frames_to_copy(&index) == 0

@@ -177,3 +177,31 @@ fn a_sealed_object_survives_an_outage_and_a_death() {
     bed.shipped();
     bed.assert_replica_is_the_database();
 }
+
+#[test]
+fn a_long_wal_is_restarted_though_the_app_goes_on_with_a_commit_now_and_then() {
+    let bed = Bed::with(small());
+    let app = std::rc::Rc::new(bed.app_with_rows(5));
+    bed.drain();
+    let salts = |bed: &Bed| bed.files.bytes(FileKind::Wal).unwrap()[16..24].to_vec();
+    let before = salts(&bed);
+    // One more commit while the burst is sent: the checkpoint after that stops before it.
+    let (writer, once) = (std::rc::Rc::clone(&app), std::cell::Cell::new(true));
+    bed.store.before_each(move |_, call| {
+        if call.operation == crate::testing::Operation::Put && once.replace(false) {
+            insert(&writer, 1);
+        }
+        None
+    });
+    insert(&app, 20);
+    bed.drain();
+    for _ in 0..4 {
+        let now = &bed.environment.now_ms;
+        now.set(now.get() + 500);
+        bed.sidecar.maintain().unwrap();
+        insert(&app, 1);
+        bed.drain();
+    }
+    assert_ne!(salts(&bed), before);
+    bed.assert_replica_is_the_database();
+}
