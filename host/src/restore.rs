@@ -157,6 +157,12 @@ async fn rebuild(
         max_sync_bytes: 0,
         checkpoint_interval_ms: 0,
         require_fencing: false,
+        level_intervals_ms: Vec::new(),
+        snapshot_interval_ms: 0,
+        snapshot_retention_ms: 0,
+        l0_retention_ms: 0,
+        l0_retention_check_ms: 0,
+        retention: false,
     };
     let check = match plan.integrity_check {
         IntegrityCheck::None => wit::Integrity::None,
@@ -166,7 +172,13 @@ async fn rebuild(
     let outcome = store
         .run_concurrent(async |accessor| {
             replicator.call_configure(accessor, settings).await?;
-            replicator.call_restore(accessor, check).await
+            let options = wit::RestoreOptions {
+                target: wit::Target::Latest,
+                parallelism: 8,
+                check,
+                follow: false,
+            };
+            replicator.call_restore(accessor, options).await
         })
         .await
         .and_then(|outcome| outcome)

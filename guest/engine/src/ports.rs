@@ -107,6 +107,8 @@ pub enum FileKind {
     Journal,
     /// Checksums of the pages that were shipped; replaced as a whole.
     Checksums,
+    /// Where a followed file stands; replaced as a whole.
+    Position,
 }
 
 impl fmt::Display for FileKind {
@@ -116,6 +118,7 @@ impl fmt::Display for FileKind {
             FileKind::Wal => "-wal",
             FileKind::Journal => "-journal",
             FileKind::Checksums => "page checksums",
+            FileKind::Position => "-txid",
         })
     }
 }

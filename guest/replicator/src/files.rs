@@ -21,6 +21,7 @@ fn kind(kind: FileKind) -> host::Kind {
         FileKind::Wal => host::Kind::Wal,
         FileKind::Journal => host::Kind::Journal,
         FileKind::Checksums => host::Kind::Checksums,
+        FileKind::Position => host::Kind::Position,
     }
 }
 

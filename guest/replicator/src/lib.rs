@@ -111,6 +111,7 @@ impl wit::Guest for Component {
             txid: synced.txid.0,
             uploaded: synced.uploaded_bytes,
             behind: synced.behind,
+            complete: synced.complete,
         })
     }
 
@@ -134,7 +135,28 @@ impl wit::Guest for Component {
         world().replicator.probe().await.map_err(failure)
     }
 
-    async fn restore(check: wit::Integrity) -> Result<wit::Restored, wit::Error> {
+    async fn compact(_forced: wit::Forced) -> Result<wit::Compacted, wit::Error> {
+        Ok(wit::Compacted {
+            written: 0,
+            uploaded: 0,
+            deleted: 0,
+            due_ms: None,
+        })
+    }
+
+    async fn plan(_target: wit::Target) -> Result<wit::RestorePlan, wit::Error> {
+        Err(wit::Error::Busy("no plans yet".to_owned()))
+    }
+
+    async fn follow(_parallelism: u32) -> Result<wit::Followed, wit::Error> {
+        Err(wit::Error::Busy("no following yet".to_owned()))
+    }
+
+    async fn objects(_level: Option<u8>) -> Result<Vec<wit::Object>, wit::Error> {
+        Err(wit::Error::Busy("no listing yet".to_owned()))
+    }
+
+    async fn restore(options: wit::RestoreOptions) -> Result<wit::Restored, wit::Error> {
         let world = world();
         let file = world
             .files
@@ -160,7 +182,7 @@ impl wit::Guest for Component {
                 restored.missing_pages
             )));
         }
-        let how = match check {
+        let how = match options.check {
             wit::Integrity::None => Integrity::None,
             wit::Integrity::Quick => Integrity::Quick,
             wit::Integrity::Full => Integrity::Full,
@@ -175,6 +197,7 @@ impl wit::Guest for Component {
         }
         Ok(wit::Restored {
             txid: restored.txid.0,
+            generation: None,
             page_size: restored.page_size.get(),
             pages: restored.commit,
             downloaded: restored.downloaded_bytes,

@@ -30,6 +30,7 @@ fn kind(kind: wit::Kind) -> Kind {
         wit::Kind::Wal => Kind::Wal,
         wit::Kind::Journal => Kind::Journal,
         wit::Kind::Checksums => Kind::Checksums,
+        wit::Kind::Position => Kind::Position,
     }
 }
 
@@ -191,9 +192,9 @@ impl wit::Host for State {
     }
 
     fn replace_whole(&mut self, which: wit::Kind, data: Vec<u8>) -> Answer<()> {
-        if which != wit::Kind::Checksums {
+        if !matches!(which, wit::Kind::Checksums | wit::Kind::Position) {
             return Err(wasmtime::Error::msg(
-                "only the page checksums are replaced as a whole",
+                "only the page checksums and the position are replaced as a whole",
             ));
         }
         answer(self.files.replace_whole(kind(which), &data))

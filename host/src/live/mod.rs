@@ -29,22 +29,24 @@ pub enum Kind {
     Journal,
     /// Seawall's own: checksums of the pages that were shipped.
     Checksums,
+    /// Where a followed file stands.
+    Position,
 }
 
 /// Where the files of one database are.
 #[derive(Debug, Clone)]
 pub struct Files {
     database: PathBuf,
-    /// The checksums may belong to another name than the database: `restore` builds a temporary
-    /// file and leaves the checksums for the final one.
-    checksums: PathBuf,
+    /// What Seawall keeps beside a database may belong to another name than the database:
+    /// `restore` builds a temporary file and leaves its checksums and position for the final one.
+    target: PathBuf,
 }
 
 impl Files {
     pub fn new(database: &Path) -> Files {
         Files {
             database: database.to_owned(),
-            checksums: checksums_path(database),
+            target: database.to_owned(),
         }
     }
 
@@ -52,7 +54,7 @@ impl Files {
     pub fn building(temporary: &Path, target: &Path) -> Files {
         Files {
             database: temporary.to_owned(),
-            checksums: checksums_path(target),
+            target: target.to_owned(),
         }
     }
 
@@ -61,7 +63,8 @@ impl Files {
             Kind::Database => self.database.clone(),
             Kind::Wal => with_suffix(&self.database, "-wal"),
             Kind::Journal => with_suffix(&self.database, "-journal"),
-            Kind::Checksums => self.checksums.clone(),
+            Kind::Checksums => checksums_path(&self.target),
+            Kind::Position => with_suffix(&self.target, "-txid"),
         }
     }
 

@@ -64,6 +64,12 @@ impl Driver {
             max_sync_bytes: database.max_sync_bytes,
             checkpoint_interval_ms: database.checkpoint_interval.as_millis() as u64,
             require_fencing: database.require_fencing,
+            level_intervals_ms: vec![30_000, 300_000, 3_600_000],
+            snapshot_interval_ms: 86_400_000,
+            snapshot_retention_ms: 86_400_000,
+            l0_retention_ms: 300_000,
+            l0_retention_check_ms: 15_000,
+            retention: true,
         };
         Ok(Driver {
             instance,

@@ -55,6 +55,8 @@ pub struct Synced {
     pub uploaded_bytes: u64,
     /// More was committed than is shipped now.
     pub behind: bool,
+    /// Everything that was committed when the call began is durable.
+    pub complete: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +148,7 @@ impl<O: Objects> Replicator<O> {
 
     async fn sync_once(&self) -> Result<Synced, Error> {
         if !self.with(|state| self.ensure_open(state))? {
-            return Ok(self.synced(0, false));
+            return Ok(self.synced(0, false, false));
         }
         let unknown = self.with(|state| match (&state.tip, &state.database) {
             (None, Some(database)) => Some(database.page_size),
@@ -155,10 +157,12 @@ impl<O: Objects> Replicator<O> {
         if let Some(page_size) = unknown {
             self.find_tip(page_size).await?;
         }
+        let earlier = self.with(|state| state.pending.is_some());
         let more = self.with(|state| self.take_next(state))?;
         let Some(more) = more else {
             self.with(|state| self.leave_if_replaced(state));
-            return Ok(self.synced(0, self.behind()));
+            let behind = self.behind();
+            return Ok(self.synced(0, behind, !behind));
         };
         let mut uploaded = self.ship().await?;
         let mut rounds = 0..SEAL_ROUNDS;
@@ -178,15 +182,16 @@ impl<O: Objects> Replicator<O> {
                 }
             }
         }
-        Ok(self.synced(uploaded, more || self.behind()))
+        Ok(self.synced(uploaded, more || self.behind(), !(earlier || more)))
     }
 
-    fn synced(&self, uploaded_bytes: u64, behind: bool) -> Synced {
+    fn synced(&self, uploaded_bytes: u64, behind: bool, complete: bool) -> Synced {
         self.with(|state| Synced {
             live: state.database.is_some(),
             txid: state.tip.as_ref().map_or(Txid::ZERO, |tip| tip.txid),
             uploaded_bytes,
             behind,
+            complete,
         })
     }
 
