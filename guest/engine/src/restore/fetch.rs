@@ -70,6 +70,10 @@ impl<'a, O: Objects> Source<'a, O> {
         self.report();
     }
 
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
     pub fn key(&self, object: &Listed) -> String {
         self.layout.key(&object.name)
     }
@@ -89,6 +93,15 @@ impl<'a, O: Objects> Source<'a, O> {
     }
 
     async fn list_level(&self, level: Level) -> Result<Vec<Entry>, RestoreError> {
+        self.list_after(level, None).await
+    }
+
+    /// The keys of a level that come after `after`.
+    pub async fn list_after(
+        &self,
+        level: Level,
+        after: Option<String>,
+    ) -> Result<Vec<Entry>, RestoreError> {
         let prefix = self.layout.prefix(level);
         let failed = |source| RestoreError::List {
             prefix: prefix.clone(),
@@ -96,7 +109,8 @@ impl<'a, O: Objects> Source<'a, O> {
         };
         let mut entries: Vec<Entry> = Vec::new();
         loop {
-            let after = entries.last().map(|entry| entry.key.clone());
+            let last = entries.last().map(|entry| entry.key.clone());
+            let after = last.or_else(|| after.clone());
             self.count_request();
             let page = self.objects.list(&prefix, after.as_deref()).await;
             let page = page.map_err(failed)?;
