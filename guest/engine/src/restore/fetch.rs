@@ -85,8 +85,18 @@ impl<'a, O: Objects> Source<'a, O> {
         }
     }
 
-    /// All levels, at the same time.
+    /// All levels: with one request if they are short, else all at the same time.
     pub async fn list(&self) -> Result<Listing, RestoreError> {
+        let root = self.layout.root();
+        self.count_request();
+        let first = self.objects.list(root, None).await;
+        let first = first.map_err(|source| RestoreError::List {
+            prefix: root.to_owned(),
+            source,
+        })?;
+        if !first.truncated {
+            return Ok(Listing::new(self.layout, &first.entries));
+        }
         let levels = join_all(Level::all().map(|level| self.list_level(level))).await;
         let entries = levels.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(Listing::new(self.layout, entries.iter().flatten()))
