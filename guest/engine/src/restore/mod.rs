@@ -7,6 +7,7 @@ mod apply;
 mod error;
 mod fetch;
 mod flow;
+pub mod generations;
 mod pages;
 mod plan;
 mod rolling;
