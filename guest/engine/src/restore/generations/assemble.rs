@@ -13,7 +13,7 @@ use crate::restore::generations::inflate::Inflater;
 use crate::restore::generations::name::WalIndex;
 use crate::restore::generations::plan::GenerationPlan;
 use crate::restore::generations::replay::{Leftover, Replay, Tail};
-use crate::wal::{FrameFault, HEADER_BYTES};
+use crate::wal::HEADER_BYTES;
 
 /// Where the last commit of a WAL ends, bytes: of WALs in which something follows it that must not
 /// be applied and is too long to be held back.
@@ -168,13 +168,13 @@ impl<'a, 'f> Wals<'a, 'f> {
         let complete = after.is_some_and(|next| next.index != index);
         let level = match tail.what {
             // The next WAL was begun on what these transactions left.
-            Leftover::Part | Leftover::Fault(FrameFault::Checksum) if complete => {
+            Leftover::Part | Leftover::Lost if complete => {
                 let key = self.plan.key_at(index, tail.offset);
                 let damage = BackupDamage::WalTail { tail };
                 return Err(failed(key, damage.into()));
             }
             // What SQLite leaves in a file that it uses again.
-            Leftover::Fault(FrameFault::Salts) => LogLevel::Debug,
+            Leftover::Stale => LogLevel::Debug,
             _ => LogLevel::Warn,
         };
         let key = self.plan.key_at(index, tail.offset);

@@ -10,7 +10,7 @@ use crate::restore::generations::database::Database;
 use crate::units::{PageSize, Pgno};
 
 /// Of images held, at most. Hot pages are written once for all transactions that fit.
-pub const IMAGE_BYTES: usize = 16 * 1024 * 1024;
+pub const IMAGE_BYTES: usize = 8 * 1024 * 1024;
 
 pub struct Images {
     page_size: PageSize,

@@ -107,9 +107,10 @@ pub enum GenerationError {
 }
 
 fn others(span: &Option<Span>) -> String {
-    span.map_or_else(String::new, |span| {
-        format!("; times that can be restored: {span}")
-    })
+    match span {
+        Some(span) => format!("; times that can be restored: {span}"),
+        None => "; no time can be restored".to_owned(),
+    }
 }
 
 impl GenerationPlan {

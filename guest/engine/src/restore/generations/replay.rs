@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::restore::generations::damage::BackupDamage;
 use crate::units::{PageSize, Pgno};
-use crate::wal::{self, FrameFault, HEADER_BYTES, WalChecksum, WalHeader};
+use crate::wal::{self, FrameFault, HEADER_BYTES, Salts, WalChecksum, WalHeader};
 
 /// A valid frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,13 @@ pub enum Leftover {
     Uncommitted,
     /// A part of a frame, or of the WAL's header.
     Part,
-    Fault(FrameFault),
+    /// What an older WAL in the same file left behind.
+    Stale,
+    /// A frame whose checksum is wrong. SQLite leaves such frames when a transaction that did not
+    /// fit its cache is rolled back: it writes over frames, and mends the checksums at the end.
+    Invalid,
+    /// The same, and at or after it a transaction ends, so that it counted for who wrote it.
+    Lost,
 }
 
 impl fmt::Display for Tail {
@@ -49,8 +55,9 @@ impl fmt::Display for Tail {
         let what = match self.what {
             Leftover::Uncommitted => "a transaction begins that does not end",
             Leftover::Part => "the WAL is cut short",
-            Leftover::Fault(FrameFault::Salts) => "frames of an older WAL follow",
-            Leftover::Fault(FrameFault::Checksum) => "a frame's checksum is wrong",
+            Leftover::Stale => "frames of an older WAL follow",
+            Leftover::Invalid => "a frame's checksum is wrong",
+            Leftover::Lost => "a frame's checksum is wrong where a transaction is to end",
         };
         write!(f, "byte {} of the WAL: {what}", self.offset)
     }
@@ -68,6 +75,8 @@ pub struct Replay {
     offset: u64,
     commit: Option<Commit>,
     fault: Option<FrameFault>,
+    /// A transaction ends at the fault or after it.
+    lost: bool,
     /// Bytes that were pushed.
     length: u64,
     bytes: Vec<u8>,
@@ -86,6 +95,7 @@ impl Replay {
             offset: 0,
             commit: None,
             fault: None,
+            lost: false,
             length: 0,
             bytes: Vec::new(),
             at: 0,
@@ -116,14 +126,18 @@ impl Replay {
             return Ok(None);
         };
         let length = wal::frame_bytes(self.page_size) as usize;
-        if self.is_over() || self.bytes.len() - self.at < length {
+        if self.fault.is_some() {
+            self.look_beyond(header.salts, length);
             return Ok(None);
         }
-        let bytes = &self.bytes[self.at..self.at + length];
+        let Some(bytes) = self.whole(length) else {
+            return Ok(None);
+        };
         let frame = match header.frame(self.checksum, bytes) {
             Ok(frame) => frame,
             Err(fault) => {
                 self.fault = Some(fault);
+                self.look_beyond(header.salts, length);
                 return Ok(None);
             }
         };
@@ -134,9 +148,10 @@ impl Replay {
             let end = self.offset;
             self.commit = Some(Commit { end, pages });
         }
+        let page = self.at - self.page_size.bytes()..self.at;
         Ok(Some(Frame {
             pgno: frame.pgno,
-            page: &bytes[wal::FRAME_HEADER_BYTES as usize..],
+            page: &self.bytes[page],
             commits: frame.commit.is_some(),
         }))
     }
@@ -145,7 +160,9 @@ impl Replay {
     pub fn tail(&self) -> Option<Tail> {
         let committed = self.commit.map_or(HEADER_BYTES, |commit| commit.end);
         let (offset, what) = match self.fault {
-            Some(fault) => (self.offset, Leftover::Fault(fault)),
+            Some(FrameFault::Salts) => (self.offset, Leftover::Stale),
+            Some(FrameFault::Checksum) if self.lost => (self.offset, Leftover::Lost),
+            Some(FrameFault::Checksum) => (self.offset, Leftover::Invalid),
             None if self.offset >= self.limit => return None,
             None if self.at < self.bytes.len() => (self.offset, Leftover::Part),
             None if committed < self.offset => (committed, Leftover::Uncommitted),
@@ -154,8 +171,27 @@ impl Replay {
         Some(Tail { offset, what })
     }
 
+    /// Whether the bytes to come do not matter.
     fn is_over(&self) -> bool {
-        self.fault.is_some() || self.offset >= self.limit
+        self.offset >= self.limit || self.lost || self.fault == Some(FrameFault::Salts)
+    }
+
+    /// The bytes of the next frame, if they count and are all there.
+    fn whole(&self, length: usize) -> Option<&[u8]> {
+        let bytes = self.bytes.get(self.at..self.at + length);
+        bytes.filter(|_| !self.is_over())
+    }
+
+    /// Looks for the end of a transaction where the checksums hold no more.
+    fn look_beyond(&mut self, salts: Salts, length: usize) {
+        while let Some(bytes) = self.whole(length) {
+            let word = |at: usize| {
+                let bytes = bytes[at..].first_chunk();
+                bytes.map_or(0, |bytes| u32::from_be_bytes(*bytes))
+            };
+            self.lost = word(4) != 0 && (word(8), word(12)) == salts;
+            self.at += length;
+        }
     }
 
     fn header(&mut self) -> Result<Option<WalHeader>, BackupDamage> {
