@@ -57,7 +57,7 @@ pub struct Frame {
 /// Why a frame does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameFault {
-    /// It was left behind by an earlier WAL in the same file.
+    /// It is not of this WAL: most often, an earlier one left it behind in the file.
     Salts,
     Checksum,
 }

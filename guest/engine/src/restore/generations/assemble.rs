@@ -147,7 +147,10 @@ impl<'a, 'f> Wals<'a, 'f> {
         let commit = self.replay.commit();
         if !self.images.finish(&mut self.database).map_err(failed)? {
             let end = commit.map_or(HEADER_BYTES, |commit| commit.end);
-            self.ends.insert(segment.index, end);
+            // It was known where to stop, and yet something there was not committed.
+            if self.ends.insert(segment.index, end).is_some() {
+                return Err(failed(BackupDamage::Changed.into()));
+            }
             self.spoiled = true;
             return Ok(());
         }

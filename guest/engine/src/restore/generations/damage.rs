@@ -23,6 +23,8 @@ pub enum BackupDamage {
     WalPageSize { expected: PageSize, found: u32 },
     #[error("{tail}, and yet another WAL follows: transactions are missing")]
     WalTail { tail: Tail },
+    #[error("it is not what it was when it was read before")]
+    Changed,
 }
 
 /// Why bytes did not become pages of the database.

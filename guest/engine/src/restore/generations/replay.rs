@@ -41,10 +41,11 @@ pub enum Leftover {
     Uncommitted,
     /// A part of a frame, or of the WAL's header.
     Part,
-    /// What an older WAL in the same file left behind.
+    /// Frames with other salts: those that an older WAL in the same file left behind, or as below.
     Stale,
     /// A frame whose checksum is wrong. SQLite leaves such frames when a transaction that did not
-    /// fit its cache is rolled back: it writes over frames, and mends the checksums at the end.
+    /// fit its cache is rolled back: it writes over pages and leaves out salts and checksums, all of
+    /// which it would have mended at the transaction's end.
     Invalid,
     /// The same, and at or after it a transaction ends, so that it counted for who wrote it.
     Lost,
@@ -55,7 +56,7 @@ impl fmt::Display for Tail {
         let what = match self.what {
             Leftover::Uncommitted => "a transaction begins that does not end",
             Leftover::Part => "the WAL is cut short",
-            Leftover::Stale => "frames of an older WAL follow",
+            Leftover::Stale => "frames that are not of this WAL follow",
             Leftover::Invalid => "a frame's checksum is wrong",
             Leftover::Lost => "a frame's checksum is wrong where a transaction is to end",
         };

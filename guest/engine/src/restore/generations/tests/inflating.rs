@@ -86,6 +86,18 @@ fn frames_may_follow_one_another_with_others_to_skip_between() {
 }
 
 #[test]
+fn a_second_frame_that_is_cut_short_is_found() {
+    let mut frames = frame(&sample(100));
+    let first = frames.len();
+    frames.extend(frame(&sample(9)));
+    for length in first + 1..frames.len() {
+        let offset = length as u64;
+        let truncated = InflateError::Truncated { offset };
+        assert_eq!(inflate(&frames[..length], 50), Err(truncated));
+    }
+}
+
+#[test]
 fn the_length_in_the_header_is_verified() {
     let content = sample(1000);
     let info = FrameInfo::new().content_size(Some(1000));
