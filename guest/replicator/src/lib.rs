@@ -12,12 +12,13 @@ wit_bindgen::generate!({
 });
 
 use engine::ltx::Layout;
-use engine::ports::{Environment, Files, LogLevel};
-use engine::rebuild::{self, RebuildError, Wish};
+use engine::ports::{Entry, Environment, Files, LogLevel};
+use engine::rebuild::{self, Planned, RebuildError, Wish};
 use engine::replica::levels::Forced;
 use engine::replica::levels::schedule::Schedule;
 use engine::replica::upload::Parts;
 use engine::replica::{Error, Replicator, Settings, VFS_NAME};
+use engine::restore::generations::GenerationError;
 use engine::restore::{self, Listed, PlanError, RestoreError, Target};
 use engine::units::{Level, Txid};
 use engine::verify::Integrity;
@@ -191,7 +192,7 @@ impl wit::Guest for Component {
         .map_err(not_rebuilt)?;
         Ok(wit::Restored {
             txid: restored.txid.0,
-            generation: None,
+            generation: restored.generation.map(|name| name.to_string()),
             page_size: restored.page_size.get(),
             pages: restored.pages,
             downloaded: restored.downloaded_bytes,
@@ -203,13 +204,20 @@ impl wit::Guest for Component {
     async fn plan(goal: wit::Target) -> Result<wit::RestorePlan, wit::Error> {
         let world = world();
         let (environment, layout) = (&*world.environment, world.layout);
-        let planned = restore::plan_for(&objects::Store, environment, layout, target(goal)).await;
-        let (plan, time_ms) = planned.map_err(not_restored)?;
-        Ok(wit::RestorePlan {
-            txid: plan.reached.0,
-            time_ms: time_ms as u64,
-            generation: None,
-            objects: plan.objects.iter().map(|it| object(layout, it)).collect(),
+        let planned = rebuild::plan(&objects::Store, environment, layout, target(goal)).await;
+        Ok(match planned.map_err(not_restored)? {
+            Planned::Objects(plan, time_ms) => wit::RestorePlan {
+                txid: plan.reached.0,
+                time_ms,
+                generation: None,
+                objects: plan.objects.iter().map(|it| object(layout, it)).collect(),
+            },
+            Planned::Generation(plan) => wit::RestorePlan {
+                txid: 0,
+                time_ms: plan.reached_ms(),
+                generation: Some(plan.generation.to_string()),
+                objects: plan.entries().map(backup_file).collect(),
+            },
         })
     }
 
@@ -275,11 +283,23 @@ fn object(layout: Layout, listed: &Listed) -> wit::Object {
     }
 }
 
+/// Of a 0.3 backup, whose files have neither level nor TXIDs.
+fn backup_file(entry: &Entry) -> wit::Object {
+    wit::Object {
+        key: entry.key.clone(),
+        level: 0,
+        min_txid: 0,
+        max_txid: 0,
+        bytes: entry.size,
+        time_ms: entry.modified_ms,
+    }
+}
+
 fn not_rebuilt(error: RebuildError) -> wit::Error {
     match error {
         RebuildError::Restore(error) => not_restored(error),
         RebuildError::File { .. } => wit::Error::Database(error.to_string()),
-        RebuildError::Holes { .. } | RebuildError::Integrity(_) => {
+        RebuildError::Holes { .. } | RebuildError::CannotFollow | RebuildError::Integrity(_) => {
             wit::Error::Replica(error.to_string())
         }
     }
@@ -287,7 +307,9 @@ fn not_rebuilt(error: RebuildError) -> wit::Error {
 
 fn not_restored(error: RestoreError) -> wit::Error {
     match error {
-        RestoreError::Plan(PlanError::Empty) => wit::Error::Nothing(error.to_string()),
+        RestoreError::Plan(PlanError::Empty) | RestoreError::Generation(GenerationError::Empty) => {
+            wit::Error::Nothing(error.to_string())
+        }
         // Somebody reads the file: the next step may find it free.
         RestoreError::Sqlite(_) => wit::Error::Busy(error.to_string()),
         error => failure(error.into()),

@@ -3,6 +3,7 @@
 use crate::ltx::order::OrderError;
 use crate::ltx::{DecodeError, FrameError, HeaderError, IndexError, ObjectName};
 use crate::ports::{FileError, ObjectError};
+use crate::restore::generations::{BackupDamage, GenerationError};
 use crate::restore::moment::Moment;
 use crate::restore::pages::TooLarge;
 use crate::restore::plan::PlanError;
@@ -12,6 +13,8 @@ use crate::units::{PageSize, Pgno, Txid};
 pub enum RestoreError {
     #[error(transparent)]
     Plan(#[from] PlanError),
+    #[error(transparent)]
+    Generation(#[from] GenerationError),
     #[error("listing {prefix}: {source}")]
     List { prefix: String, source: ObjectError },
     #[error("reading {key}: {source}")]
@@ -119,4 +122,7 @@ pub enum Damage {
     },
     #[error("it amounts to checksum {found:016x}, but carries {expected:016x}")]
     FileChecksum { expected: u64, found: u64 },
+    /// Of a Litestream 0.3 backup.
+    #[error(transparent)]
+    Backup(#[from] BackupDamage),
 }

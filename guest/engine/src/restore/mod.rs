@@ -8,6 +8,7 @@ mod error;
 mod fetch;
 mod flow;
 mod follow;
+pub mod generations;
 mod inspect;
 mod moment;
 mod pages;
@@ -121,7 +122,7 @@ pub async fn plan_for<O: Objects>(
     environment: &dyn Environment,
     layout: Layout,
     target: Target,
-) -> Result<(Plan, i64), RestoreError> {
+) -> Result<(Plan, u64), RestoreError> {
     let source = Source::new(objects, environment, layout);
     let listing = source.list().await?;
     let target = moment::resolve(&source, &listing, target).await?;

@@ -25,7 +25,7 @@ pub async fn resolve<O: Objects>(
     let (mut low, mut high) = (0, points.len());
     while low < high {
         let middle = low + (high - low) / 2;
-        if time_ms(source, &points[middle]).await? < before_ms as i64 {
+        if time_ms(source, &points[middle]).await? < before_ms {
             low = middle + 1;
         } else {
             high = middle;
@@ -38,7 +38,7 @@ pub async fn resolve<O: Objects>(
         return Err(PlanError::Empty.into());
     };
     Err(RestoreError::TimeUnavailable {
-        wanted: Moment(before_ms as i64),
+        wanted: Moment(before_ms),
         oldest: Moment(time_ms(source, oldest).await?),
         newest: Moment(time_ms(source, newest).await?),
     })
@@ -96,7 +96,7 @@ fn reachable_all(listing: &Listing, newest: Txid) -> bool {
 pub async fn time_ms<O: Objects>(
     source: &Source<'_, O>,
     object: &Listed,
-) -> Result<i64, RestoreError> {
+) -> Result<u64, RestoreError> {
     let range = ByteRange {
         offset: 0,
         length: HEADER_BYTES as u64,
@@ -112,18 +112,36 @@ pub async fn time_ms<O: Objects>(
     };
     let (header, _) = Header::parse(head).map_err(|why| source.damaged(object, why))?;
     check_name(object, &header).map_err(|why| source.damaged(object, why))?;
-    Ok(header.timestamp_ms)
+    Ok(header.timestamp_ms.max(0) as u64)
 }
 
-/// Unix milliseconds, shown as RFC 3339 in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(pub i64);
+/// Unix time, milliseconds; shown in UTC as RFC 3339, as `-timestamp` takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment(pub u64);
 
 impl std::fmt::Display for Moment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(moment) => moment.fmt(f),
-            Err(_) => write!(f, "{} ms after 1970", self.0),
+        let ms = i64::try_from(self.0).map(jiff::Timestamp::from_millisecond);
+        match ms {
+            // Always with milliseconds: that is how finely transactions are told apart.
+            Ok(Ok(moment)) => write!(f, "{moment:.3}"),
+            _ => write!(f, "{} ms after 1970", self.0),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_shown_in_utc_with_milliseconds() {
+        assert_eq!(Moment(0).to_string(), "1970-01-01T00:00:00.000Z");
+        let shown = Moment(1_795_646_626_734).to_string();
+        assert_eq!(shown, "2026-11-25T22:43:46.734Z");
+        assert_eq!(
+            Moment(u64::MAX).to_string(),
+            format!("{} ms after 1970", u64::MAX)
+        );
     }
 }

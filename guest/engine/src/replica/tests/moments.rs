@@ -63,7 +63,7 @@ fn a_moment_before_all_of_them_is_answered_with_those_there_are() {
     let error = restored_before(&bed, states[0].0).unwrap_err().to_string();
     assert!(error.contains("timestamp does not exist"), "{error}");
     assert!(
-        error.contains("from 1970-01-01T00:16:40Z to 1970-01-01T00:19:50Z"),
+        error.contains("from 1970-01-01T00:16:40.000Z to 1970-01-01T00:19:50.000Z"),
         "{error}"
     );
 }
@@ -81,6 +81,6 @@ fn a_moment_is_found_with_few_requests() {
         target,
     ))
     .unwrap();
-    assert_eq!((plan.reached.0, time as u64), (11, states[10].0));
+    assert_eq!((plan.reached.0, time), (11, states[10].0));
     assert!(bed.store.count(Operation::Get) - before <= 7);
 }
