@@ -91,6 +91,7 @@ impl wit::Guest for Component {
             parts: Parts {
                 bytes: settings.part_bytes as usize,
                 in_flight: settings.parts_in_flight as usize,
+                ..Parts::default()
             },
             schedule: Schedule {
                 levels: settings.level_intervals_ms,
