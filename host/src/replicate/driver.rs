@@ -42,7 +42,7 @@ impl Driver {
         database: &Database,
         shutdown_timeout: Duration,
     ) -> anyhow::Result<Driver> {
-        let location = Location::from(&database.replica.location);
+        let location = database.replica.location.clone();
         let layout = match location {
             Location::S3(_) => wit::Layout::Hexadecimal,
             Location::Directory { .. } => wit::Layout::Decimal,
@@ -54,6 +54,8 @@ impl Driver {
             .instantiate(name.clone(), files, store, Arc::new(|_, _| {}))
             .await
             .map_err(component::failed)?;
+        let ms = |duration: Duration| duration.as_millis() as u64;
+        let upkeep = &database.upkeep;
         let settings = wit::Settings {
             layout,
             min_checkpoint_pages: database.min_checkpoint_pages,
@@ -62,14 +64,14 @@ impl Driver {
                 pages => pages,
             },
             max_sync_bytes: database.max_sync_bytes,
-            checkpoint_interval_ms: database.checkpoint_interval.as_millis() as u64,
+            checkpoint_interval_ms: ms(database.checkpoint_interval),
             require_fencing: database.require_fencing,
-            level_intervals_ms: vec![30_000, 300_000, 3_600_000],
-            snapshot_interval_ms: 86_400_000,
-            snapshot_retention_ms: 86_400_000,
-            l0_retention_ms: 300_000,
-            l0_retention_check_ms: 15_000,
-            retention: true,
+            level_intervals_ms: upkeep.levels.iter().copied().map(ms).collect(),
+            snapshot_interval_ms: ms(upkeep.snapshot_interval),
+            snapshot_retention_ms: ms(upkeep.snapshot_retention),
+            l0_retention_ms: ms(upkeep.l0_retention),
+            l0_retention_check_ms: ms(upkeep.l0_retention_check),
+            retention: upkeep.retention,
         };
         Ok(Driver {
             instance,
