@@ -8,6 +8,7 @@ use super::section::Section;
 use super::settings::Settings;
 use super::tree::{Node, Position};
 use super::unsupported;
+use super::upkeep::Upkeep;
 use super::values;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -34,6 +35,9 @@ pub struct Database {
     pub max_sync_bytes: u64,
     /// A WAL that holds anything is folded back this often.
     pub checkpoint_interval: Duration,
+    pub upkeep: Upkeep,
+    /// Bring it back from the replica before it is replicated, when it is not there.
+    pub restore_if_db_not_exists: bool,
     /// Refuse to start when the store cannot keep a second writer out.
     pub require_fencing: bool,
 }
@@ -47,6 +51,8 @@ impl Database {
             truncate_pages: DEFAULT_TRUNCATE_PAGES,
             max_sync_bytes: DEFAULT_MAX_SYNC_BYTES,
             checkpoint_interval: DEFAULT_CHECKPOINT_INTERVAL,
+            upkeep: Upkeep::default(),
+            restore_if_db_not_exists: false,
             require_fencing: false,
         }
     }

@@ -14,6 +14,7 @@ mod section;
 mod settings;
 mod tree;
 mod unsupported;
+mod upkeep;
 mod url;
 mod values;
 
@@ -26,6 +27,8 @@ pub use location::{Location, S3Location};
 pub use paths::{database as database_path, is_replica_url};
 pub use replica::Replica;
 pub use secret::Secret;
+pub use upkeep::Upkeep;
+pub use values::duration;
 
 use crate::logging::{Format, Level, Logging};
 use section::Section;
@@ -43,6 +46,9 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// Kubernetes kills a pod 30 s after it asked it to stop.
 const DEFAULT_SHUTDOWN_SYNC_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Litestream's.
+const DEFAULT_SHUTDOWN_SYNC_INTERVAL: Duration = Duration::from_millis(500);
+
 /// A config whose every value is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -50,6 +56,8 @@ pub struct Config {
     pub logging: Logging,
     /// How long a stopping process goes on trying to upload what is left.
     pub shutdown_sync_timeout: Duration,
+    /// How long it waits between two tries.
+    pub shutdown_sync_interval: Duration,
     /// What to tell the user once logging is set up.
     pub warnings: Vec<Finding>,
 }
@@ -60,6 +68,7 @@ impl Default for Config {
             databases: Vec::new(),
             logging: Logging::default(),
             shutdown_sync_timeout: DEFAULT_SHUTDOWN_SYNC_TIMEOUT,
+            shutdown_sync_interval: DEFAULT_SHUTDOWN_SYNC_INTERVAL,
             warnings: Vec::new(),
         }
     }
@@ -182,6 +191,7 @@ fn read_root(root: &Node, environment: Environment<'_>, findings: &Findings) -> 
         databases,
         logging: logging.unwrap_or_default(),
         shutdown_sync_timeout: shutdown_sync_timeout.unwrap_or(DEFAULT_SHUTDOWN_SYNC_TIMEOUT),
+        shutdown_sync_interval: DEFAULT_SHUTDOWN_SYNC_INTERVAL,
         warnings: Vec::new(),
     })
 }

@@ -134,6 +134,8 @@ dbs:
         truncate_pages: 500,
         max_sync_bytes: 1 << 20,
         checkpoint_interval: Duration::from_secs(120),
+        upkeep: crate::config::Upkeep::default(),
+        restore_if_db_not_exists: false,
         require_fencing: true,
     };
     assert_eq!(config.databases, [database]);
