@@ -106,6 +106,8 @@ impl<O: Objects> Replicator<O> {
             }
         };
         match outcome {
+            // Of two uploads in parts that end at once, some stores tell both that they won.
+            Ok(()) if self.is_sent_in_parts() => self.settle(&name, &header).await?,
             Ok(()) => {}
             Err(ObjectError::PreconditionFailed(_)) => self.settle(&name, &header).await?,
             Err(error) => {
@@ -123,6 +125,10 @@ impl<O: Objects> Replicator<O> {
         }
         self.with(|state| state.shipped(sent));
         Ok(sent)
+    }
+
+    fn is_sent_in_parts(&self) -> bool {
+        self.with(|state| state.pending.as_ref().is_some_and(|p| p.body.is_none()))
     }
 
     /// One attempt. The outer error is ours, the inner one the store's.
@@ -179,11 +185,8 @@ impl<O: Objects> Replicator<O> {
     async fn settle(&self, name: &ObjectName, ours: &Header) -> Result<(), Error> {
         let there = self.read_header(name).await?;
         if there == *ours {
-            let text = format!(
-                "TXID {}: the answer was lost, the object is there",
-                name.max
-            );
-            self.log(LogLevel::Info, &text);
+            let text = format!("TXID {}: the object that is there is ours", name.max);
+            self.log(LogLevel::Debug, &text);
             return Ok(());
         }
         self.with(|state| {

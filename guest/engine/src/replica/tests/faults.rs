@@ -1,4 +1,4 @@
-use super::bed::{Bed, insert};
+use super::bed::{Bed, insert, settings};
 use crate::ports::{FileKind, ObjectError};
 use crate::replica::Error;
 use crate::testing::{Fault, Operation};
@@ -78,6 +78,30 @@ fn another_writers_object_fences_for_good() {
     assert!(matches!(bed.sync(), Err(Error::Fenced { .. })));
     assert_eq!(bed.puts(), puts);
     assert_eq!(bed.store.body(&key(2)), Some(theirs));
+}
+
+#[test]
+fn of_two_uploads_in_parts_that_both_won_the_one_that_is_not_there_is_fenced() {
+    let mut settings = settings();
+    settings.parts.above_bytes = 0;
+    let bed = Bed::with(settings);
+    let app = bed.app_with_rows(5);
+    bed.drain();
+    insert(&app, 5);
+    let key = |txid: u64| format!("0000/{txid:016x}-{txid:016x}.ltx");
+    let second = key(2);
+    bed.store.before_each(move |store, call| {
+        if call.operation == Operation::Get && call.key == second {
+            let mut theirs = store.body(&second).unwrap();
+            theirs[72..80].copy_from_slice(&99u64.to_be_bytes());
+            store.insert(&second, theirs);
+        }
+        None
+    });
+    assert!(matches!(
+        bed.sync(),
+        Err(Error::Fenced { txid: Txid(2), .. })
+    ));
 }
 
 #[test]
