@@ -2,20 +2,23 @@
 
 mod argv;
 mod config;
+mod control;
+mod inspect;
 mod resolve;
 mod values;
 
-use crate::config::Environment;
+use crate::config::{Config, Database, Environment, Replica};
 use crate::exit;
 use crate::logging::Level;
-use crate::plan::IntegrityCheck;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use crate::plan::{self, IntegrityCheck};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use config::ConfigCommand;
+pub use control::{ControlCommand, SocketFlags};
+pub use inspect::{Databases, Gone, LevelArgument, Ltx, Reset, Status};
 pub use resolve::{Request, UsageError};
 
 /// Replicates SQLite databases to S3 and restores them.
@@ -34,14 +37,30 @@ pub struct Cli {
 pub enum Command {
     Replicate(Replicate),
     Restore(Restore),
+    Databases(Databases),
+    Status(Status),
+    Ltx(Ltx),
+    Reset(Reset),
     Config(ConfigCommand),
+    #[command(flatten)]
+    Control(ControlCommand),
     Version(Version),
+    /// Litestream's older name of `ltx`.
+    #[command(hide = true)]
+    Wal(Ltx),
+    #[command(hide = true)]
+    Generations(Gone),
+    #[command(hide = true)]
+    Snapshots(Gone),
 }
 
 /// Copies every change of a database to its replica until it is stopped.
 ///
 /// Names its databases by a config file, or one database and its replica by arguments.
-/// SIGTERM or SIGINT uploads what is left and stops; see shutdown-sync-timeout (30s).
+/// SIGTERM or SIGINT uploads what is left and stops; see shutdown-sync-timeout (30s). With -exec,
+/// they are passed on to the program, and what is left is uploaded when it has ended.
+/// Of several databases one that fails is tried again, up to once a minute, and does not touch the
+/// others; a single one that cannot be replicated ends with exit code 1.
 /// Log lines go to stdout; `logging.stderr: true` in the config sends them to stderr.
 #[derive(Debug, Args)]
 #[command(after_help = REPLICATE_HELP)]
@@ -60,6 +79,27 @@ pub struct Replicate {
     /// Where to replicate it to: s3://BUCKET/PATH, file:///PATH or a directory
     #[arg(value_name = "REPLICA_URL")]
     pub replica_urls: Vec<String>,
+
+    /// Run this program meanwhile, and end when it ends; quotes are understood as by a shell
+    #[arg(long, value_name = "CMD")]
+    pub exec: Option<String>,
+
+    /// Replicate what is there, do what is due, and end
+    #[arg(long, conflicts_with = "exec")]
+    pub once: bool,
+
+    /// With -once: take a snapshot of each database
+    #[arg(long, requires = "once")]
+    pub force_snapshot: bool,
+
+    /// With -once: delete what has expired, due or not
+    #[arg(long, requires = "once")]
+    pub enforce_retention: bool,
+
+    /// Bring a database that is not there back from its replica first; one without a backup
+    /// begins anew
+    #[arg(long)]
+    pub restore_if_db_not_exists: bool,
 }
 
 /// Writes a database from its replica.
@@ -87,7 +127,7 @@ pub struct Restore {
     pub timestamp: Option<u64>,
 
     /// Download with this many requests at once, 64 at most
-    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(long, value_name = "N", default_value_t = plan::PARALLELISM)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
     pub parallelism: u32,
 
@@ -135,6 +175,10 @@ pub struct Restore {
 /// Prints the version.
 #[derive(Debug, Args)]
 pub struct Version {
+    /// Say what it was built for, too
+    #[arg(long)]
+    pub verbose: bool,
+
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,
@@ -163,6 +207,8 @@ Examples:
   seawall replicate -config /etc/seawall.yml
   seawall replicate /data/app.db s3://my-bucket/app.db
   seawall replicate /data/app.db 's3://my-bucket/app.db?endpoint=https://s3.example.com&region=eu-1'
+  seawall replicate -restore-if-db-not-exists -exec 'node app.js' /data/app.db s3://my-bucket/app.db
+  seawall replicate -once -force-snapshot
 
 Credentials: access-key-id and secret-access-key in the config, or AWS_ACCESS_KEY_ID and
 AWS_SECRET_ACCESS_KEY, or LITESTREAM_ACCESS_KEY_ID and LITESTREAM_SECRET_ACCESS_KEY, or what the
@@ -173,7 +219,8 @@ Exit codes:
   1  error
   2  bad usage or bad config; nothing was started or changed
   3  fenced: another writer owns the replica
-  4  stopped with changes that are not in the replica yet";
+  4  stopped with changes that are not in the replica yet
+With -exec, what the program exits with (128 + N when signal N killed it), unless that is 0.";
 
 const RESTORE_HELP: &str = "\
 Examples:
@@ -191,15 +238,6 @@ Exit codes:
   2  bad usage or bad config; nothing was changed
   5  nothing to restore: the replica holds no backup";
 
-/// Flags of Litestream's commands that this release does not have.
-const NOT_YET: &[&str] = &[
-    "--enforce-retention",
-    "--exec",
-    "--force-snapshot",
-    "--once",
-    "--restore-if-db-not-exists",
-];
-
 impl Cli {
     /// Reads the arguments of the process, the program's name first.
     pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
@@ -207,26 +245,9 @@ impl Cli {
         let mut args = args.into_iter();
         let program = args.next().unwrap_or_else(|| OsString::from("seawall"));
         let args = argv::normalise(&command, args);
-        let matches = command
-            .try_get_matches_from_mut(std::iter::once(program).chain(args))
-            .map_err(explain)?;
+        let matches = command.try_get_matches_from_mut(std::iter::once(program).chain(args))?;
         Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     }
-}
-
-/// Says of a flag that Litestream has and this release does not that it is not a typo.
-fn explain(error: clap::Error) -> clap::Error {
-    let flag = match (error.kind(), error.get(ContextKind::InvalidArg)) {
-        (ErrorKind::UnknownArgument, Some(ContextValue::String(flag))) => flag,
-        _ => return error,
-    };
-    let Some(flag) = NOT_YET.iter().find(|known| *known == flag) else {
-        return error;
-    };
-    let flag = flag.replacen("--", "-", 1);
-    let text =
-        format!("Litestream's {flag} is not supported yet; nothing was started or changed\n");
-    clap::Error::raw(ErrorKind::UnknownArgument, text)
 }
 
 impl Replicate {
@@ -245,6 +266,34 @@ impl Restore {
     ) -> Result<Request<crate::plan::Restore>, UsageError> {
         resolve::restore(self, environment)
     }
+}
+
+impl Ltx {
+    /// Whose objects to list.
+    pub fn resolve(&self, environment: Environment<'_>) -> Result<Request<Replica>, UsageError> {
+        resolve::source(&self.config, &self.source, environment)
+    }
+}
+
+impl Databases {
+    pub fn resolve(&self, environment: Environment<'_>) -> Result<Request<Config>, UsageError> {
+        resolve::config(&self.config, environment)
+    }
+}
+
+impl Status {
+    /// The config, and the one database of it that is asked for.
+    pub fn resolve(
+        &self,
+        environment: Environment<'_>,
+    ) -> Result<Request<(Config, Option<Database>)>, UsageError> {
+        resolve::status(&self.config, self.db_path.as_deref(), environment)
+    }
+}
+
+/// A DB_PATH as an absolute path.
+pub fn database_path(text: &str, environment: Environment<'_>) -> Result<PathBuf, UsageError> {
+    resolve::database_path(text, environment)
 }
 
 #[cfg(test)]

@@ -3,18 +3,33 @@
 use std::process::ExitCode;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Code {
-    Ok = 0,
-    Error = 1,
+    Ok,
+    Error,
     /// Bad usage or a bad config; nothing was started or changed.
-    Usage = 2,
+    Usage,
     /// Another writer owns the replica.
-    Fenced = 3,
+    Fenced,
     /// Stopped with changes that are not in the replica.
-    Unshipped = 4,
+    Unshipped,
     /// The replica holds nothing to restore.
-    NothingToRestore = 5,
+    NothingToRestore,
+    /// That of the program that `-exec` ran; 128 and the signal's number when one killed it.
+    Program(u8),
+}
+
+impl Code {
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Error => 1,
+            Self::Usage => 2,
+            Self::Fenced => 3,
+            Self::Unshipped => 4,
+            Self::NothingToRestore => 5,
+            Self::Program(number) => number,
+        }
+    }
 }
 
 /// The same, for `--help`.
@@ -25,11 +40,12 @@ Exit codes:
   2  bad usage or bad config; nothing was started or changed
   3  fenced: another writer owns the replica
   4  stopped with changes that are not in the replica yet
-  5  nothing to restore: the replica holds no backup";
+  5  nothing to restore: the replica holds no backup
+With -exec, what the program that was run exits with, unless that is 0.";
 
 impl From<Code> for ExitCode {
     fn from(code: Code) -> Self {
-        Self::from(code as u8)
+        Self::from(code.number())
     }
 }
 
@@ -41,7 +57,7 @@ mod tests {
     fn the_help_explains_every_code() {
         use Code::{Error, Fenced, NothingToRestore, Ok, Unshipped, Usage};
         for code in [Ok, Error, Usage, Fenced, Unshipped, NothingToRestore] {
-            let line = format!("\n  {}  ", code as u8);
+            let line = format!("\n  {}  ", code.number());
             assert!(HELP.contains(&line), "{code:?}");
         }
     }

@@ -1,6 +1,7 @@
 //! The `seawall` program as a library: everything but the `main` function.
 
 pub mod cli;
+pub mod commands;
 pub mod component;
 pub mod config;
 pub mod exit;
@@ -11,4 +12,5 @@ pub mod objects;
 pub mod plan;
 pub mod replicate;
 pub mod restore;
+pub mod socket;
 mod table;

@@ -1,9 +1,22 @@
 //! The program `seawall`: reads the command line, sets logging up and runs the command.
 
-use seawall::cli::{Cli, Command, Request, UsageError};
+use seawall::cli::{
+    Cli, Command, ControlCommand, LevelArgument, Ltx, Request, SocketFlags, UsageError,
+    database_path,
+};
+use seawall::commands;
+use seawall::config::Environment;
 use seawall::exit::Code;
 use seawall::logging::{self, Output};
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// A database that waits for its disk or its app holds one of them for that long: the others must
+/// not wait with it.
+const LEAST_WORKERS: usize = 4;
+
+/// Threads for calls of the file system: a directory as a replica uses them.
+const MOST_BLOCKING: usize = 32;
 
 fn main() -> ExitCode {
     let cli = match Cli::read(std::env::args_os()) {
@@ -23,8 +36,10 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Code {
     let environment = |name: &str| std::env::var(name).ok();
+    // stdout is for the result, but for `replicate`, which has none.
+    let stderr = |_| Output::Stderr;
     match command {
-        Command::Version(version) => print_version(version.json),
+        Command::Version(version) => print_version(version.verbose, version.json),
         Command::Config(config) => config.run(&environment),
         Command::Replicate(args) => {
             let request = args.resolve(&environment);
@@ -38,25 +53,123 @@ fn run(command: Command) -> Code {
             carry_out(request, output, seawall::replicate::run)
         }
         Command::Restore(args) => {
-            // stdout is for the result.
-            carry_out(
-                args.resolve(&environment),
-                |_| Output::Stderr,
-                seawall::restore::run,
-            )
+            let request = args.resolve(&environment);
+            carry_out(request, stderr, seawall::restore::run)
+        }
+        Command::Databases(args) => carry_out(args.resolve(&environment), stderr, async |config| {
+            commands::databases::run(&config, args.json)
+        }),
+        Command::Status(args) => {
+            let request = args.resolve(&environment);
+            carry_out(request, stderr, async |(config, only)| {
+                commands::status::run(&config, only.as_ref(), args.json).await
+            })
+        }
+        Command::Ltx(args) => list_objects(&args, &environment),
+        Command::Wal(args) => {
+            eprintln!("seawall: `wal` is deprecated, use `ltx` instead");
+            list_objects(&args, &environment)
+        }
+        Command::Generations(_) => gone("generations", "ltx"),
+        Command::Snapshots(_) => gone("snapshots", "ltx -level 9"),
+        Command::Reset(args) => {
+            let request = plain(&args.db_path, &environment);
+            carry_out(request, stderr, async |path| {
+                commands::reset::run(&path, args.dry_run)
+            })
+        }
+        Command::Control(command) => ask(&command, &environment),
+    }
+}
+
+fn list_objects(args: &Ltx, environment: Environment<'_>) -> Code {
+    let request = args.resolve(environment);
+    let level = match args.level {
+        LevelArgument::One(level) => Some(level),
+        LevelArgument::All => None,
+    };
+    let output = |_| Output::Stderr;
+    carry_out(request, output, async |replica| {
+        commands::ltx::run(&replica, level, &args.source, args.json).await
+    })
+}
+
+fn gone(command: &str, instead: &str) -> Code {
+    eprintln!(
+        "seawall: there is no `{command}` since Litestream 0.5, whose replicas have one line of \
+         transactions; use `seawall {instead}`"
+    );
+    Code::Usage
+}
+
+/// The commands that ask a running seawall by its control socket.
+fn ask(command: &ControlCommand, environment: Environment<'_>) -> Code {
+    use commands::control::{self, Way};
+    fn way(flags: &SocketFlags, timeout: u64) -> Way<'_> {
+        Way {
+            socket: &flags.socket,
+            timeout,
+            json: flags.json,
+        }
+    }
+    let output = |_| Output::Stderr;
+    let about = |path: &str| plain(path, environment);
+    match command {
+        ControlCommand::Sync(args) => carry_out(about(&args.db_path), output, async |path| {
+            let way = way(&args.control, args.timeout.timeout);
+            control::sync(&way, &path, args.wait).await
+        }),
+        ControlCommand::Register(args) => carry_out(about(&args.db_path), output, async |path| {
+            let way = way(&args.control, args.timeout.timeout);
+            control::register(&way, &path, &args.replica).await
+        }),
+        ControlCommand::Unregister(args) => carry_out(about(&args.db_path), output, async |path| {
+            let way = way(&args.control, args.timeout.timeout);
+            control::unregister(&way, &path, args.dry_run).await
+        }),
+        ControlCommand::Start(args) => carry_out(about(&args.db_path), output, async |path| {
+            control::start(&way(&args.control, args.timeout.timeout), &path).await
+        }),
+        ControlCommand::Stop(args) => carry_out(about(&args.db_path), output, async |path| {
+            control::stop(&way(&args.control, args.timeout.timeout), &path).await
+        }),
+        ControlCommand::List(args) => {
+            carry_out(Ok(Request::plain((), environment)), output, async |()| {
+                control::list(&way(&args.control, args.timeout.timeout)).await
+            })
+        }
+        ControlCommand::Info(args) => {
+            carry_out(Ok(Request::plain((), environment)), output, async |()| {
+                control::info(&way(&args.control, args.timeout.timeout)).await
+            })
         }
     }
 }
 
-fn print_version(json: bool) -> Code {
+/// A command about one database that reads no config.
+fn plain(db_path: &str, environment: Environment<'_>) -> Result<Request<PathBuf>, UsageError> {
+    let path = database_path(db_path, environment)?;
+    Ok(Request::plain(path, environment))
+}
+
+fn print_version(verbose: bool, json: bool) -> Code {
     let version = env!("CARGO_PKG_VERSION");
-    if json {
-        println!(
-            "{}",
-            serde_json::json!({ "name": "seawall", "version": version })
-        );
-    } else {
-        println!("{version}");
+    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+    match (json, verbose) {
+        (true, true) => {
+            let version = serde_json::json!({
+                "name": "seawall", "version": version, "os": os, "arch": arch,
+            });
+            println!("{version}");
+        }
+        (true, false) => {
+            println!(
+                "{}",
+                serde_json::json!({ "name": "seawall", "version": version })
+            );
+        }
+        (false, true) => println!("Version:  {version}\nOS/Arch:  {os}/{arch}"),
+        (false, false) => println!("{version}"),
     }
     Code::Ok
 }
@@ -88,7 +201,10 @@ where
     for warning in &request.warnings {
         tracing::warn!("{warning}");
     }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.max(LEAST_WORKERS))
+        .max_blocking_threads(MOST_BLOCKING)
         .enable_all()
         .build()
     {

@@ -1,15 +1,42 @@
 //! What a command line and a config ask for, with every value known.
 
-use crate::config::{Database, Replica};
+use crate::config::{Database, Directory, Replica, Socket, Upkeep};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// `seawall replicate`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replicate {
-    /// At least one.
     pub databases: Vec<Database>,
+    pub directories: Vec<Directory>,
+    pub socket: Socket,
+    /// What databases have that are registered while the process runs.
+    pub registered: Registered,
+    /// A program to run meanwhile, and its arguments.
+    pub exec: Option<Exec>,
+    /// Replicate what is there, and end.
+    pub once: Option<Once>,
     pub shutdown: Shutdown,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    pub upkeep: Upkeep,
+    pub require_fencing: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exec {
+    pub program: String,
+    pub arguments: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Once {
+    /// Take a snapshot of each database.
+    pub force_snapshot: bool,
+    /// Delete what has expired, whether it is time to look for that or not.
+    pub enforce_retention: bool,
 }
 
 /// How a stopping process tries to upload what is left.
@@ -20,6 +47,9 @@ pub struct Shutdown {
     /// How long it waits between two tries.
     pub interval: Duration,
 }
+
+/// Requests under way at once in a restore, unless somebody says otherwise.
+pub const PARALLELISM: u32 = 8;
 
 /// `seawall restore`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -40,10 +40,54 @@ pub fn time(unix_ms: u64) -> String {
     )
 }
 
+/// Bytes as `17 kB`, in powers of 1000 as Litestream has it.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64;
+    let mut name = "";
+    for unit in UNITS {
+        value /= 1000.0;
+        name = unit;
+        if value < 1000.0 {
+            break;
+        }
+    }
+    let tenths = (value * 10.0).round() / 10.0;
+    if tenths < 10.0 {
+        format!("{tenths:.1} {name}")
+    } else {
+        format!("{tenths:.0} {name}")
+    }
+}
+
 /// Indented, as Litestream prints it.
 pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     println!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
+}
+
+/// One line for each key.
+pub fn print_lines(value: &impl Serialize) -> anyhow::Result<()> {
+    print!("{}", lines(value)?);
+    Ok(())
+}
+
+fn lines(value: &impl Serialize) -> anyhow::Result<String> {
+    // Its order is that of the fields, which that of a map would not be.
+    let text = serde_json::to_string_pretty(value)?;
+    let lines = text.lines().filter_map(|line| {
+        let (key, value) = line.trim().trim_end_matches(',').split_once(": ")?;
+        let key: String = serde_json::from_str(key).ok()?;
+        let value: serde_json::Value = serde_json::from_str(value).ok()?;
+        Some(match value {
+            serde_json::Value::String(text) => format!("{key}: {text}\n"),
+            other => format!("{key}: {other}\n"),
+        })
+    });
+    Ok(lines.collect())
 }
 
 #[cfg(test)]
@@ -63,7 +107,33 @@ mod tests {
     }
 
     #[test]
-    fn times_read_as_litestream_prints_them() {
+    fn sizes_and_times_read_as_litestream_prints_them() {
+        let sizes = [0, 999, 1000, 4152, 16_512, 9_960_000, 121_000_000].map(size);
+        assert_eq!(
+            sizes,
+            [
+                "0 B", "999 B", "1.0 kB", "4.2 kB", "16 kB", "10 MB", "121 MB"
+            ]
+        );
         assert_eq!(time(1_795_646_235_999), "2026-11-25T22:37:15Z");
+    }
+
+    #[test]
+    fn lines_keep_the_order_of_the_fields() {
+        #[derive(Serialize)]
+        struct Said {
+            status: &'static str,
+            db_path: &'static str,
+            txid: u64,
+        }
+        let said = Said {
+            status: "started",
+            db_path: "/data/a: b.db",
+            txid: 3,
+        };
+        assert_eq!(
+            lines(&said).unwrap(),
+            "status: started\ndb_path: /data/a: b.db\ntxid: 3\n"
+        );
     }
 }

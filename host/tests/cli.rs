@@ -101,7 +101,20 @@ impl Said {
 #[test]
 fn help_is_printed_with_one_dash_or_two_and_explains_the_exit_codes() {
     let place = Place::new();
-    for command in ["", "replicate ", "restore "] {
+    for command in [
+        "",
+        "replicate ",
+        "restore ",
+        "ltx ",
+        "status ",
+        "list ",
+        "info ",
+        "sync ",
+        "register ",
+        "unregister ",
+        "start ",
+        "stop ",
+    ] {
         for flag in ["-h", "-help", "--help"] {
             let said = place.seawall(&format!("{command}{flag}"));
             assert_eq!(
@@ -181,6 +194,18 @@ fn bad_usage_exits_with_2_and_says_what_is_wrong() {
         ),
         ("restore -f -dry-run /db", "cannot be used with"),
         ("replicate /db", "<REPLICA_URL>"),
+        ("replicate -once -exec true", "cannot be used with"),
+        ("replicate -force-snapshot", "--once"),
+        ("replicate -enforce-retention", "--once"),
+        (
+            "replicate -exec 'unfinished /db file:///b",
+            "missing closing quote",
+        ),
+        ("ltx -level 10 /db", "between 0 and 9"),
+        ("register /db", "--replica"),
+        ("sync -timeout 0 /db", "1..=86400"),
+        ("generations /db", "use `seawall ltx`"),
+        ("snapshots -config x /db", "use `seawall ltx -level 9`"),
         (
             "replicate -config c.yml /db s3://b/p",
             "cannot be used with",
@@ -196,14 +221,6 @@ fn bad_usage_exits_with_2_and_says_what_is_wrong() {
     ] {
         place.seawall(line).assert_refused(message);
     }
-}
-
-#[test]
-fn a_flag_that_only_litestream_has_is_not_taken_for_a_typo() {
-    let place = Place::new();
-    place
-        .seawall("replicate -exec=true")
-        .assert_refused("Litestream's -exec is not supported yet");
 }
 
 #[test]

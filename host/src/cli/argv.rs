@@ -8,7 +8,7 @@ use std::ffi::OsString;
 pub fn normalise(command: &Command, args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args = args.into_iter();
     let mut normalised = Vec::new();
-    let mut switches = Vec::new();
+    let mut switches: Option<Vec<String>> = None;
     for arg in args.by_ref() {
         if arg == "--" {
             normalised.push(arg);
@@ -18,10 +18,11 @@ pub fn normalise(command: &Command, args: impl IntoIterator<Item = OsString>) ->
             normalised.push(arg);
             continue;
         };
-        if let Some(subcommand) = command.find_subcommand(text) {
-            switches = switches_of(subcommand);
+        if switches.is_none() {
+            switches = command.find_subcommand(text).map(switches_of);
         }
-        normalised.extend(flag(text, &switches).map(OsString::from));
+        let switches = switches.as_deref().unwrap_or_default();
+        normalised.extend(flag(text, switches).map(OsString::from));
     }
     normalised.extend(args);
     normalised

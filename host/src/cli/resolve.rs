@@ -26,6 +26,32 @@ pub struct Request<Plan> {
     pub warnings: Vec<Finding>,
 }
 
+impl<Plan> Request<Plan> {
+    /// A command that reads no config.
+    pub fn plain(plan: Plan, environment: Environment<'_>) -> Self {
+        let variable = environment("LOG_LEVEL");
+        Request {
+            plan,
+            level: Level::choose(None, variable.as_deref(), None),
+            format: Format::default(),
+            stderr: true,
+            source: false,
+            warnings: Vec::new(),
+        }
+    }
+
+    fn map<Other>(self, change: impl FnOnce(Plan) -> Other) -> Request<Other> {
+        Request {
+            plan: change(self.plan),
+            level: self.level,
+            format: self.format,
+            stderr: self.stderr,
+            source: self.source,
+            warnings: self.warnings,
+        }
+    }
+}
+
 /// Bad usage or a bad config. Nothing was started or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
@@ -65,20 +91,29 @@ pub fn replicate(
             }
         }
     };
-    if config.databases.is_empty() && config.directories.is_empty() {
+    if config.databases.is_empty() && config.directories.is_empty() && !config.socket.enabled {
         let file = config_path(&args.config, environment);
         let text = format!("{} names no database; add one below `dbs:`", file.display());
         return Err(UsageError::Usage(text));
     }
+    let exec = exec(args, config.exec)?;
     let mut databases = config.databases;
-    for directory in &config.directories {
-        let paths = directory
-            .scan()
-            .map_err(|error| UsageError::Usage(format!("{}: {error}", directory.path.display())))?;
-        databases.extend(paths.iter().map(|path| directory.database(path)));
+    for database in &mut databases {
+        database.restore_if_db_not_exists |= args.restore_if_db_not_exists;
     }
     let plan = plan::Replicate {
         databases,
+        directories: config.directories,
+        socket: config.socket,
+        registered: plan::Registered {
+            upkeep: config.upkeep,
+            require_fencing: config.require_fencing,
+        },
+        exec,
+        once: args.once.then_some(plan::Once {
+            force_snapshot: args.force_snapshot,
+            enforce_retention: args.enforce_retention,
+        }),
         shutdown: plan::Shutdown {
             timeout: config.shutdown_sync_timeout,
             interval: config.shutdown_sync_interval,
@@ -91,6 +126,25 @@ pub fn replicate(
         config.warnings,
         environment,
     ))
+}
+
+/// The program to run: the flag's, else the config's, which `-once` does not run.
+fn exec(args: &Replicate, config: Option<String>) -> Result<Option<plan::Exec>, UsageError> {
+    let command = args.exec.clone().or(config.filter(|_| !args.once));
+    let Some(command) = command.filter(|command| !command.is_empty()) else {
+        return Ok(None);
+    };
+    let mut words = shell_words::split(&command)
+        .map_err(|error| UsageError::Usage(format!("exec: {error} in: {command}")))?
+        .into_iter();
+    let Some(program) = words.next() else {
+        let text = "exec: it names no program";
+        return Err(UsageError::Usage(text.to_owned()));
+    };
+    Ok(Some(plan::Exec {
+        program,
+        arguments: words.collect(),
+    }))
 }
 
 pub fn restore(
@@ -140,15 +194,25 @@ fn from_url(args: &Restore, environment: Environment<'_>) -> Result<Source, Usag
 }
 
 fn from_config(args: &Restore, environment: Environment<'_>) -> Result<Source, UsageError> {
-    let path = database_path(&args.source, environment)?;
     let config = load(&args.config, environment)?;
-    let Some(database) = config.database(&path) else {
+    let database = find(&config, &args.source, environment)?;
+    let output = match &args.output {
+        Some(output) => absolute(output)?,
+        None => database.path,
+    };
+    Ok((database.replica, output, config.logging, config.warnings))
+}
+
+/// The database of the config that `text` names.
+fn find(config: &Config, text: &str, environment: Environment<'_>) -> Result<Database, UsageError> {
+    let path = database_path(text, environment)?;
+    config.database(&path).ok_or_else(|| {
         let listed = config.databases.iter().map(|database| &database.path);
         let known: Vec<_> = listed
             .chain(config.directories.iter().map(|directory| &directory.path))
             .map(|path| path.display().to_string())
             .collect();
-        return Err(UsageError::Usage(format!(
+        UsageError::Usage(format!(
             "database not found in config: {}\nThe config has: {}",
             path.display(),
             if known.is_empty() {
@@ -156,13 +220,49 @@ fn from_config(args: &Restore, environment: Environment<'_>) -> Result<Source, U
             } else {
                 known.join(", ")
             }
-        )));
-    };
-    let output = match &args.output {
-        Some(output) => absolute(output)?,
-        None => database.path,
-    };
-    Ok((database.replica, output, config.logging, config.warnings))
+        ))
+    })
+}
+
+/// The config, for a command that needs nothing else.
+pub fn config(
+    flags: &ConfigFlags,
+    environment: Environment<'_>,
+) -> Result<Request<Config>, UsageError> {
+    let config = load(flags, environment)?;
+    let (logging, warnings) = (config.logging.clone(), config.warnings.clone());
+    Ok(request(config, flags, logging, warnings, environment))
+}
+
+pub fn status(
+    flags: &ConfigFlags,
+    db_path: Option<&str>,
+    environment: Environment<'_>,
+) -> Result<Request<(Config, Option<Database>)>, UsageError> {
+    let loaded = config(flags, environment)?;
+    let find = |text| find(&loaded.plan, text, environment);
+    let only = db_path.map(find).transpose()?;
+    Ok(loaded.map(|config| (config, only)))
+}
+
+/// The replica that a DB_PATH or a REPLICA_URL names.
+pub fn source(
+    flags: &ConfigFlags,
+    text: &str,
+    environment: Environment<'_>,
+) -> Result<Request<Replica>, UsageError> {
+    if config::is_replica_url(text) {
+        if flags.config.is_some() {
+            let text = "give a replica URL or -config, not both";
+            return Err(UsageError::Usage(text.to_owned()));
+        }
+        let (replica, warnings) = replica(text, environment)?;
+        let logging = Logging::default();
+        return Ok(request(replica, flags, logging, warnings, environment));
+    }
+    let loaded = config(flags, environment)?;
+    let database = find(&loaded.plan, text, environment)?;
+    Ok(loaded.map(|_| database.replica))
 }
 
 fn request<Plan>(
@@ -207,7 +307,7 @@ pub fn default_path(environment: Environment<'_>) -> PathBuf {
     }
 }
 
-fn database_path(text: &str, environment: Environment<'_>) -> Result<PathBuf, UsageError> {
+pub fn database_path(text: &str, environment: Environment<'_>) -> Result<PathBuf, UsageError> {
     config::database_path(text, environment)
         .map_err(|message| UsageError::Usage(format!("DB_PATH: {message}")))
 }

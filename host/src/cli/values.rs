@@ -1,5 +1,6 @@
 //! Values of flags.
 
+use super::inspect::LevelArgument;
 use std::time::Duration;
 
 /// The highest of the Unix permissions.
@@ -30,6 +31,17 @@ pub fn interval(text: &str) -> Result<Duration, String> {
     crate::config::duration(text)
         .filter(|duration| !duration.is_zero())
         .ok_or_else(|| "a duration is a number with a unit, like 500ms, 10s or 5m".to_owned())
+}
+
+/// A level of the replica.
+pub fn level(text: &str) -> Result<LevelArgument, String> {
+    if text == "all" {
+        return Ok(LevelArgument::All);
+    }
+    let level = text.parse().ok().filter(|level| *level <= 9);
+    level
+        .map(LevelArgument::One)
+        .ok_or_else(|| "level must be between 0 and 9, or all".to_owned())
 }
 
 /// Unix permissions.

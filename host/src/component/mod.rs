@@ -23,7 +23,7 @@ pub use bindings::exports::seawall::replicator::replicator as wit;
 pub use session::{Answer, Session, kind, open_replica, settings};
 
 use crate::live::Files;
-use crate::objects::Store as Objects;
+use crate::objects::{Shared, Store as Objects};
 use bindings::seawall::replicator::report;
 use std::sync::Arc;
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
@@ -55,6 +55,8 @@ pub struct Program {
     engine: Engine,
     component: Component,
     linker: Arc<Linker<State>>,
+    /// What the stores of all instances have in common.
+    shared: Shared,
 }
 
 /// The text of an error that the component answered with.
@@ -95,6 +97,7 @@ impl Program {
             engine,
             component,
             linker: Arc::new(linker),
+            shared: Shared::default(),
         })
     }
 

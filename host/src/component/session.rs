@@ -16,13 +16,17 @@ const PARTS_IN_FLIGHT: u32 = 2;
 pub type Answer<T> = anyhow::Result<Result<T, wit::Error>>;
 
 /// The store of a replica, and where in it the parts of keys go.
-pub async fn open_replica(replica: &Replica) -> anyhow::Result<(Store, wit::Layout)> {
+pub async fn open_replica(
+    program: &Program,
+    replica: &Replica,
+) -> anyhow::Result<(Store, wit::Layout)> {
     let location = replica.location.clone();
     let layout = match location {
         Location::S3(_) => wit::Layout::Hexadecimal,
         Location::Directory { .. } => wit::Layout::Decimal,
     };
-    let store = Store::open(location).await.context("the replica")?;
+    let store = Store::open_shared(location, &program.shared).await;
+    let store = store.context("the replica")?;
     Ok((store, layout))
 }
 
@@ -76,7 +80,7 @@ impl Session {
         replica: &Replica,
         progress: Progress,
     ) -> anyhow::Result<Session> {
-        let (store, layout) = open_replica(replica).await?;
+        let (store, layout) = open_replica(program, replica).await?;
         let instance = program.instantiate(subject, files, store, progress).await;
         let Instance { store, replicate } = instance.map_err(failed)?;
         let mut session = Session { store, replicate };

@@ -65,6 +65,9 @@ pub struct Config {
     /// A program to run beside replication, as a shell would split it.
     pub exec: Option<String>,
     pub socket: Socket,
+    /// What databases have that come while Seawall runs.
+    pub upkeep: Upkeep,
+    pub require_fencing: bool,
     pub logging: Logging,
     /// How long a stopping process goes on trying to upload what is left.
     pub shutdown_sync_timeout: Duration,
@@ -81,6 +84,8 @@ impl Default for Config {
             directories: Vec::new(),
             exec: None,
             socket: Socket::default(),
+            upkeep: Upkeep::default(),
+            require_fencing: false,
             logging: Logging::default(),
             shutdown_sync_timeout: DEFAULT_SHUTDOWN_SYNC_TIMEOUT,
             shutdown_sync_interval: DEFAULT_SHUTDOWN_SYNC_INTERVAL,
@@ -241,6 +246,8 @@ fn read_root(root: &Node, environment: Environment<'_>, findings: &Findings) -> 
         database.upkeep.clone_from(&upkeep);
         database.require_fencing = require_fencing;
     }
+    config.upkeep = upkeep;
+    config.require_fencing = require_fencing;
     for entry in entries {
         match entry.subject {
             Subject::Database(database) => config.databases.push(database),

@@ -42,6 +42,11 @@ pub const IDLE_CONNECTION: Duration = Duration::from_secs(15);
 /// Idle connections kept: as many as a parallel restore uses.
 pub const IDLE_CONNECTIONS: usize = 64;
 
+/// Requests under way at once in one process, of all its replicas: each takes a connection, and a
+/// hundred databases that are written at once must not overrun the store. More would not fill a
+/// line that these do not.
+pub const REQUESTS_IN_FLIGHT: usize = 64;
+
 /// Dead HTTP/2 connections are found by pings, as requests would go on to be put on them.
 pub const HTTP2_PING: Duration = Duration::from_secs(5);
 

@@ -10,6 +10,7 @@ mod s3;
 mod store;
 
 pub use location::{Encryption, Location, S3Location, Secret};
+pub use s3::Shared;
 pub use store::{Store, Upload};
 
 /// Why a request did not do what was asked. The text is for people and names the request.

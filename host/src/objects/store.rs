@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::directory::{self, Directory};
-use super::s3::{self, S3};
+use super::s3::{self, S3, Shared};
 use super::{Condition, Error, Listing, Location, Range, keys};
 
 /// Objects under one prefix. Cheap to clone; any number of calls may be in flight.
@@ -21,8 +21,13 @@ impl Store {
     ///
     /// Errors: [`Error::Invalid`] when the location makes no sense.
     pub async fn open(location: Location) -> Result<Store, Error> {
+        Store::open_shared(location, &Shared::default()).await
+    }
+
+    /// As [`Store::open`], with what it has in common with other stores.
+    pub async fn open_shared(location: Location, shared: &Shared) -> Result<Store, Error> {
         Ok(Store(match location {
-            Location::S3(location) => Kind::S3(S3::open(*location)?),
+            Location::S3(location) => Kind::S3(S3::open(*location, shared)?),
             Location::Directory { path } => Kind::Directory(Directory::open(path)?),
         }))
     }

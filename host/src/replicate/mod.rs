@@ -1,90 +1,130 @@
 //! `seawall replicate`: keeps replicas up to date until it is told to stop.
 
 mod compaction;
+mod desk;
 mod driver;
+mod ending;
+mod exec;
+mod gatherer;
+mod keeper;
+mod limits;
 mod notice;
+mod once;
+mod opening;
+mod signals;
+mod supervisor;
+mod waiting;
+mod work;
+
+pub use desk::{Ask, Phase, Report, Standing};
+pub use supervisor::{Change, Refusal, Supervisor};
 
 use crate::component::{self, Program};
-use crate::config::Database;
+use crate::config::{Database, Directory};
 use crate::exit::Code;
 use crate::plan::{self, Shutdown};
-use driver::Driver;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use crate::socket;
+use anyhow::{Context, bail};
+use gatherer::Gatherer;
+use limits::Limits;
+use notice::Watch;
+use signals::Signals;
 
-/// Runs until SIGTERM or SIGINT, or until no database is left to replicate. A second signal ends
-/// the final sync.
+/// What the databases of one process share. Cheap to clone.
+#[derive(Clone)]
+pub struct Tools {
+    pub program: Program,
+    pub watch: Watch,
+    pub limits: Limits,
+}
+
+/// Runs until SIGTERM or SIGINT, until the program of `-exec` ends, or until no database is left to
+/// replicate. A signal during the final sync ends that.
 pub async fn run(plan: plan::Replicate) -> anyhow::Result<Code> {
+    limits::raise_file_limit();
     let program = Program::load().map_err(component::failed)?;
-    let (stop, stopping) = watch::channel(Stop::No);
-    let mut running = JoinSet::new();
+    if let Some(once) = plan.once {
+        let databases = all_there(plan.databases, &plan.directories)?;
+        return Ok(once::run(&program, databases, once, plan.shutdown).await);
+    }
+    let mut signals = Signals::listen()?;
+    let tools = Tools {
+        program,
+        watch: Watch::new(),
+        limits: Limits::new(),
+    };
+    let open_ended = plan.directories.iter().any(|directory| directory.watch);
+    let supervisor = Supervisor::new(tools.clone(), plan.shutdown, open_ended);
+    let socket = match plan.socket.enabled {
+        true => Some(socket::serve(
+            &plan.socket,
+            supervisor.clone(),
+            plan.registered,
+        )?),
+        false => None,
+    };
     for database in plan.databases {
-        running.spawn(replicate(
-            program.clone(),
-            database,
-            plan.shutdown,
-            stopping.clone(),
-        ));
+        supervisor.add(database)?;
     }
-    tokio::spawn(pass_signals_on(stop));
-    let mut worst = Code::Ok;
-    while let Some(ended) = running.join_next().await {
-        let code = match ended {
-            Ok(code) => code,
-            Err(panic) => {
-                tracing::error!("a replication task died: {panic}");
-                Code::Error
+    for directory in plan.directories {
+        let watch = directory.watch;
+        let mut gatherer = Gatherer::new(directory, supervisor.clone(), tools.watch.clone());
+        let all_done = gatherer.look().await;
+        if watch {
+            tokio::spawn(gatherer.keep_looking(all_done));
+        }
+    }
+    if supervisor.is_empty() && !open_ended && socket.is_none() {
+        bail!("no database was found");
+    }
+    let code = match &plan.exec {
+        Some(exec) => exec::run(exec, &supervisor, &mut signals).await,
+        None => Ok(until_over(&supervisor, &mut signals).await),
+    };
+    drop(socket);
+    code
+}
+
+/// The databases that are named, and those of directories that are there now.
+fn all_there(
+    mut databases: Vec<Database>,
+    directories: &[Directory],
+) -> anyhow::Result<Vec<Database>> {
+    for directory in directories {
+        let found = directory.scan();
+        let found = found.with_context(|| directory.path.display().to_string())?;
+        databases.extend(found.iter().map(|path| directory.database(path)));
+    }
+    if databases.is_empty() {
+        bail!("no database was found");
+    }
+    Ok(databases)
+}
+
+/// A signal ends all databases, a second one their final sync.
+async fn until_over(supervisor: &Supervisor, signals: &mut Signals) -> Code {
+    loop {
+        tokio::select! {
+            code = supervisor.over() => return code,
+            _ = signals.next() => {
+                if supervisor.is_closing() {
+                    supervisor.close(Stop::Now);
+                } else {
+                    tracing::info!("stopping: shipping what is left (a second signal ends that)");
+                    supervisor.close(Stop::Gracefully);
+                }
             }
-        };
-        worst = more_severe(worst, code);
+        }
     }
-    Ok(worst)
 }
 
 /// What the tasks are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stop {
+pub enum Stop {
     No,
     /// Ship what is there, then end.
     Gracefully,
     Now,
-}
-
-async fn pass_signals_on(stop: watch::Sender<Stop>) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        tracing::error!("signals cannot be received; only SIGKILL will end this process");
-        return;
-    };
-    for what in [Stop::Gracefully, Stop::Now] {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        if what == Stop::Gracefully {
-            tracing::info!("stopping: shipping what is left (a second signal ends that)");
-        }
-        stop.send_replace(what);
-    }
-}
-
-async fn replicate(
-    program: Program,
-    database: Database,
-    shutdown: Shutdown,
-    stopping: watch::Receiver<Stop>,
-) -> Code {
-    let name = database.path.display().to_string();
-    match Driver::start(&program, &database, shutdown).await {
-        Ok(driver) => driver.run(stopping).await,
-        Err(error) => {
-            tracing::error!(database = name, "{error:#}");
-            Code::Error
-        }
-    }
 }
 
 /// One exit code for all databases: the one that needs a person first.

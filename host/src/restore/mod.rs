@@ -6,6 +6,7 @@ mod progress;
 mod report;
 
 use crate::component::{self, Answer, Program, Session, wit};
+use crate::config::Database;
 use crate::exit::Code;
 use crate::live::Files;
 use crate::plan::{self, IntegrityCheck, Target};
@@ -54,6 +55,38 @@ pub async fn run(plan: plan::Restore) -> anyhow::Result<Code> {
     match plan.follow {
         Some(interval) => follow::follow(&program, &plan, interval).await,
         None => Ok(Code::Ok),
+    }
+}
+
+/// Restores the newest state of a database that is not there, for `replicate`. A replica without
+/// a backup is no error: the database begins anew.
+pub async fn if_absent(program: &Program, database: &Database) -> Answer<()> {
+    let path = &database.path;
+    let plan = plan::Restore {
+        replica: database.replica.clone(),
+        output: path.clone(),
+        if_db_not_exists: true,
+        if_replica_exists: true,
+        force: false,
+        integrity_check: IntegrityCheck::None,
+        target: Target::Latest,
+        parallelism: plan::PARALLELISM,
+        dry_run: false,
+        follow: None,
+        mode: None,
+        source: path.display().to_string(),
+        json: false,
+    };
+    match restore(program, &plan).await? {
+        Err(wit::Error::Nothing(_)) => {
+            let database = path.display().to_string();
+            tracing::info!(
+                database,
+                "nothing to restore: the replica holds no backup yet"
+            );
+            Ok(Ok(()))
+        }
+        done => Ok(done),
     }
 }
 

@@ -51,6 +51,7 @@ impl Source {
             }
             _ => Source::Renewed(Arc::new(Renewed {
                 chain,
+                turn: tokio::sync::Mutex::default(),
                 state: Mutex::default(),
             })),
         })
@@ -67,7 +68,10 @@ impl Source {
     pub fn forget(&self) -> bool {
         match self {
             Source::Fixed(_) => false,
-            Source::Renewed(renewed) => renewed.state().current.take().is_some(),
+            Source::Renewed(renewed) => {
+                renewed.state().forget();
+                true
+            }
         }
     }
 }
@@ -86,14 +90,32 @@ fn half(given: &str, missing: &str) -> Error {
 #[derive(Debug)]
 pub struct Renewed {
     chain: Chain,
+    /// Whoever needs credentials now waits for the one that is finding them already.
+    turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     current: Option<Credentials>,
+    /// When they were found.
+    found: Option<Instant>,
     /// No renewal is begun before this moment: one is under way, or has just failed.
     not_before: Option<Instant>,
+    /// The last search that found nothing.
+    failed: Option<(Instant, NoCredentials)>,
+}
+
+impl State {
+    /// What was found just now is not what was refused: another replica's request was faster.
+    fn forget(&mut self) {
+        if self
+            .found
+            .is_none_or(|found| found.elapsed() >= SEARCH_PAUSE)
+        {
+            self.current = None;
+        }
+    }
 }
 
 /// What to do about credentials that are, or are not, at hand.
@@ -104,6 +126,9 @@ enum Need {
     RenewInBackground,
     RenewNow,
 }
+
+/// A search that found nothing is not repeated before this time is over.
+const SEARCH_PAUSE: Duration = Duration::from_secs(1);
 
 /// Between two attempts to renew credentials that are still good.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(30);
@@ -129,8 +154,26 @@ impl Renewed {
         };
         match current {
             Some(credentials) => Ok(credentials),
-            None => self.renew().await,
+            None => self.find().await,
         }
+    }
+
+    async fn find(&self) -> Result<Credentials, NoCredentials> {
+        let _turn = self.turn.lock().await;
+        {
+            let state = self.state();
+            if let Some(current) = &state.current
+                && need(Some(current.expiry()), SystemTime::now()) != Need::RenewNow
+            {
+                return Ok(current.clone());
+            }
+            if let Some((at, error)) = &state.failed
+                && at.elapsed() < SEARCH_PAUSE
+            {
+                return Err(error.clone());
+            }
+        }
+        self.renew().await
     }
 
     async fn renew(&self) -> Result<Credentials, NoCredentials> {
@@ -149,13 +192,16 @@ impl Renewed {
         match found {
             Ok(credentials) => {
                 state.current = Some(credentials.clone());
+                state.found = Some(Instant::now());
                 Ok(credentials)
             }
             Err(error) => {
                 tracing::debug!(why = error.text, "no new credentials");
                 // Where there were some before, there will be some again.
                 let may_pass = error.may_pass || state.current.is_some();
-                Err(NoCredentials { may_pass, ..error })
+                let error = NoCredentials { may_pass, ..error };
+                state.failed = Some((Instant::now(), error.clone()));
+                Err(error)
             }
         }
     }

@@ -14,6 +14,7 @@ mod provider;
 mod region;
 mod request;
 mod retry;
+mod shared;
 mod sign;
 mod site;
 mod trust;
@@ -34,12 +35,12 @@ use super::limits::{
     IDLE_CONNECTIONS, Patience,
 };
 use super::{Encryption, Error, Range, S3Location};
-use chain::Chain;
-use credentials::Source;
 use env::Env;
 use failure::{Failure, Kind};
 use region::Region;
 use request::{Answer, Effect, Request};
+pub use shared::Shared;
+use shared::Transport;
 use site::Site;
 use trust::Trust;
 pub use upload::Upload;
@@ -90,11 +91,21 @@ impl S3 {
     /// Sends nothing yet.
     ///
     /// Errors: [`Error::Invalid`] when the location makes no sense.
-    pub fn open(location: S3Location) -> Result<S3, Error> {
-        S3::open_with(location, &Env::Process, Patience::USUAL)
+    pub fn open(location: S3Location, shared: &Shared) -> Result<S3, Error> {
+        S3::open_in(location, &Env::Process, Patience::USUAL, shared)
     }
 
+    #[cfg(test)]
     fn open_with(location: S3Location, env: &Env, patience: Patience) -> Result<S3, Error> {
+        S3::open_in(location, env, patience, &Shared::default())
+    }
+
+    fn open_in(
+        location: S3Location,
+        env: &Env,
+        patience: Patience,
+        shared: &Shared,
+    ) -> Result<S3, Error> {
         let site = site_of(&location)?;
         let provider = site.provider();
         let region = location
@@ -102,9 +113,14 @@ impl S3 {
             .clone()
             .filter(|region| !region.is_empty())
             .or(site.region());
-        let credentials = Source::choose(&location, env, Chain::new(region.clone()))?;
+        let credentials = shared.credentials(&location, env, region.clone())?;
+        let transport = Transport {
+            https: site.is_https(),
+            skip_verify: location.skip_verify,
+        };
         let wire = Wire {
-            client: client(&location, &site, env, patience)?,
+            client: shared.client(transport, || client(transport, env, patience))?,
+            turns: shared.requests(),
             region: Region::new(region),
             looked_up: OnceCell::new(),
             credentials,
@@ -195,19 +211,14 @@ fn first_byte(content_range: &str) -> Option<u64> {
         .ok()
 }
 
-fn client(
-    location: &S3Location,
-    site: &Site,
-    env: &Env,
-    patience: Patience,
-) -> Result<Client, Error> {
-    let trust = if site.is_https() {
+fn client(transport: Transport, env: &Env, patience: Patience) -> Result<Client, Error> {
+    let trust = if transport.https {
         Trust::gather(env)?
     } else {
         Trust::default()
     };
     Client::builder()
-        .tls_backend_preconfigured(trust.client_config(location.skip_verify)?)
+        .tls_backend_preconfigured(trust.client_config(transport.skip_verify)?)
         .user_agent(concat!("seawall/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())

@@ -1,11 +1,12 @@
 //! Sends one request until it is answered with a yes, a no, or the time is up.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{DATE, RETRY_AFTER};
 use reqwest::{Body, Client, Method, Response, Url};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::super::limits::{ERROR_BYTES, Patience, time_to_move};
@@ -27,6 +28,8 @@ const CORRECTIONS: u32 = 3;
 #[derive(Debug)]
 pub struct Wire {
     pub client: Client,
+    /// Turns to send a request, for all replicas of the process together.
+    pub turns: Arc<Semaphore>,
     pub site: Site,
     pub region: Region,
     /// The region was asked for.
@@ -143,6 +146,10 @@ impl Wire {
                 true => Failure::unsent(error.text),
                 false => Failure::certain(Kind::Denied, error.text),
             })?;
+        // Requests of other replicas take no time from this one.
+        let waiting = Instant::now();
+        let _turn = self.turns.acquire().await;
+        *deadline += waiting.elapsed();
         let url = self.site.url(region, request.key, &request.query);
         let signer = Signer {
             credentials: &credentials,

@@ -1,0 +1,115 @@
+//! What is known of one database's replication, and the way to ask something of it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+use tokio::sync::{mpsc, oneshot};
+
+/// Questions that wait at most; whoever asks beyond that waits to ask.
+const QUESTIONS: usize = 64;
+
+/// What somebody wants of a database that is replicated.
+#[derive(Debug)]
+pub enum Ask {
+    /// Look for commits now, and tell how it stands.
+    Look(oneshot::Sender<Standing>),
+    /// Tell when everything that is committed now is in the replica. No object is made for it
+    /// that would not be made anyway, nor any earlier.
+    WhenShipped(oneshot::Sender<Result<Standing, String>>),
+}
+
+/// TXIDs as Litestream counts them: one for each object of level 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// In the replica.
+    pub shipped: u64,
+    /// In the database.
+    pub committed: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// It is being restored, opened, or waits for its turn.
+    #[default]
+    Starting,
+    /// There is no database yet.
+    Waiting,
+    Live,
+    Stopped,
+    /// Another writer owns the replica.
+    Fenced,
+}
+
+/// A call of the component.
+#[derive(Debug, Clone, Copy)]
+pub struct Operation {
+    pub name: &'static str,
+    pub active: bool,
+    pub began: SystemTime,
+    /// When it ended, if it did.
+    pub updated: SystemTime,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    pub phase: Phase,
+    /// What is in the replica.
+    pub txid: u64,
+    /// When it was last known that nothing waits to be shipped.
+    pub current_at: Option<SystemTime>,
+    pub wal_bytes: u64,
+    pub unshipped_bytes: u64,
+    pub operation: Option<Operation>,
+    /// Why it does not work at the moment.
+    pub error: Option<String>,
+}
+
+/// Where questions are left and answers found. Shared.
+#[derive(Debug)]
+pub struct Desk {
+    report: Mutex<Report>,
+    pub asks: mpsc::Sender<Ask>,
+}
+
+impl Desk {
+    pub fn new() -> (Desk, mpsc::Receiver<Ask>) {
+        let (asks, asked) = mpsc::channel(QUESTIONS);
+        let report = Mutex::default();
+        (Desk { report, asks }, asked)
+    }
+
+    pub fn report(&self) -> Report {
+        self.lock().clone()
+    }
+
+    pub fn update(&self, change: impl FnOnce(&mut Report)) {
+        change(&mut self.lock());
+    }
+
+    pub fn begins(&self, name: &'static str) {
+        let now = SystemTime::now();
+        self.update(|report| {
+            report.operation = Some(Operation {
+                name,
+                active: true,
+                began: now,
+                updated: now,
+            });
+        });
+    }
+
+    /// An operation that another one has taken the place of is not known any more.
+    pub fn ends(&self, name: &'static str) {
+        self.update(|report| {
+            if let Some(operation) = &mut report.operation
+                && operation.name == name
+            {
+                operation.active = false;
+                operation.updated = SystemTime::now();
+            }
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Report> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

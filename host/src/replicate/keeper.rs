@@ -1,0 +1,144 @@
+//! Keeps one database replicated: starts it, and starts it again when it failed.
+
+use super::desk::{Ask, Desk, Phase};
+use super::driver::Driver;
+use super::opening::Opening;
+use super::{Shutdown, Stop, Tools};
+use crate::component;
+use crate::config::Database;
+use crate::exit::Code;
+use crate::restore;
+use futures::FutureExt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+/// A database that failed is tried again after this long; the wait doubles up to the most.
+const RETRY: Duration = Duration::from_secs(1);
+const RETRY_MOST: Duration = Duration::from_secs(60);
+
+pub struct Keeper {
+    pub tools: Tools,
+    pub database: Database,
+    pub shutdown: Shutdown,
+    pub desk: Arc<Desk>,
+    pub asked: mpsc::Receiver<Ask>,
+    pub stopping: watch::Receiver<Stop>,
+    /// Told when the database is open, or cannot be opened.
+    pub opened: watch::Sender<bool>,
+    /// True: whatever ends this database ends the process.
+    pub alone: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl Keeper {
+    /// Until it is stopped, fenced, or has failed and is alone.
+    pub async fn keep(mut self) -> Code {
+        let name = self.database.path.display().to_string();
+        let mut to_restore = self.database.restore_if_db_not_exists;
+        let mut wait = RETRY;
+        let code = loop {
+            let began = Instant::now();
+            let attempt = AssertUnwindSafe(self.replicate(&mut to_restore)).catch_unwind();
+            let code = attempt.await.unwrap_or_else(|_| {
+                tracing::error!(database = name, "the replication died of a panic");
+                Code::Error
+            });
+            if code != Code::Error || self.is_stopping() || (self.alone)() {
+                break code;
+            }
+            if began.elapsed() > RETRY_MOST {
+                wait = RETRY;
+            }
+            tracing::warn!(database = name, "not replicated; tried again in {wait:?}");
+            if self.pause(wait).await {
+                break Code::Error;
+            }
+            wait = (wait * 2).min(RETRY_MOST);
+        };
+        self.desk.update(|report| {
+            report.phase = match code {
+                Code::Fenced => Phase::Fenced,
+                _ => Phase::Stopped,
+            };
+        });
+        code
+    }
+
+    fn is_stopping(&self) -> bool {
+        *self.stopping.borrow() != Stop::No
+    }
+
+    async fn replicate(&mut self, to_restore: &mut bool) -> Code {
+        let database = self.database.path.display().to_string();
+        if *to_restore {
+            let mut stopping = self.stopping.clone();
+            let restored = tokio::select! {
+                restored = self.restore() => restored,
+                // Nothing appears under the database's name before it is complete.
+                _ = stopping.wait_for(|stop| *stop != Stop::No) => return Code::Ok,
+            };
+            if let Err(error) = restored {
+                tracing::error!(database, "cannot be restored: {error:#}");
+                self.desk
+                    .update(|report| report.error = Some(format!("{error:#}")));
+                return Code::Error;
+            }
+            *to_restore = false;
+        }
+        let mut stopping = self.stopping.clone();
+        let opening = tokio::select! {
+            opening = Opening::begin(&self.tools.limits, self.opened.clone()) => opening,
+            _ = stopping.wait_for(|stop| *stop != Stop::No) => return Code::Ok,
+        };
+        let driver = Driver::start(
+            &self.tools,
+            &self.database,
+            self.shutdown,
+            Arc::clone(&self.desk),
+            opening,
+        );
+        match driver.await {
+            Ok(driver) => driver.run(self.stopping.clone(), &mut self.asked).await,
+            Err(error) => {
+                tracing::error!(database, "{error:#}");
+                self.desk
+                    .update(|report| report.error = Some(format!("{error:#}")));
+                Code::Error
+            }
+        }
+    }
+
+    async fn restore(&self) -> anyhow::Result<()> {
+        if self.database.path.exists() {
+            return Ok(());
+        }
+        // The semaphore is never closed.
+        let _turn = self.tools.limits.restores.acquire().await;
+        let restored = restore::if_absent(&self.tools.program, &self.database).await?;
+        restored.map_err(|error| anyhow::anyhow!("{}", component::text(&error)))
+    }
+
+    /// Until `wait` is over. True: it is to stop.
+    async fn pause(&mut self, wait: Duration) -> bool {
+        let until = Instant::now() + wait;
+        let mut stopping = self.stopping.clone();
+        loop {
+            tokio::select! {
+                () = sleep_until(until) => return false,
+                _ = stopping.wait_for(|stop| *stop != Stop::No) => return true,
+                Some(ask) = self.asked.recv() => self.decline(ask),
+            }
+        }
+    }
+
+    fn decline(&self, ask: Ask) {
+        if let Ask::WhenShipped(answer) = ask {
+            let why = self.desk.report().error;
+            let why = why.unwrap_or_else(|| "the replication failed".to_owned());
+            // Nobody may be waiting any more.
+            let _ = answer.send(Err(format!("not replicated at the moment: {why}")));
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! Decides when one database is synced, compacted and looked after; the component decides what
+//! that means.
+
+use super::compaction::Schedule;
+use super::desk::{Ask, Desk, Phase, Standing};
+use super::notice::Notice;
+use super::opening::Opening;
+use super::waiting::Waiting;
+use super::{Shutdown, Stop};
+use crate::component::{State, bindings, text, wit};
+use crate::exit::Code;
+use crate::health::{self, Health};
+use std::future::pending;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use wasmtime::component::Accessor;
+
+/// How often the component looks after the database: a WAL-index that a dead process left
+/// unfinished must be mended within a second.
+const UPKEEP: Duration = Duration::from_millis(250);
+/// A store that failed is tried again after this long.
+const RETRY: Duration = Duration::from_millis(500);
+/// A database that is locked is tried again after this long.
+const RETRY_BUSY: Duration = Duration::from_millis(50);
+/// The WAL is written before SQLite says in its index that the frames are committed, and that is
+/// not noticed: after a notice without anything new the look is repeated, at growing distances.
+pub const FIRST_LOOK_AGAIN: Duration = Duration::from_micros(500);
+
+pub struct Work<'a> {
+    pub replicate: &'a bindings::Replicate,
+    pub notice: Notice,
+    pub stopping: watch::Receiver<Stop>,
+    pub asked: &'a mut mpsc::Receiver<Ask>,
+    pub waiting: Waiting,
+    pub desk: Arc<Desk>,
+    /// Until the database is open.
+    pub opening: Option<Opening>,
+    pub sync_interval: Duration,
+    pub shutdown: Shutdown,
+    pub shipping: Health,
+    pub compacting: Health,
+    pub schedule: Schedule,
+    /// When `sync` is called next; None: when something is noticed.
+    pub next: Option<Instant>,
+    pub look_again: Duration,
+    pub probed: bool,
+    /// The database was open after the last call of `sync`.
+    pub live: bool,
+    pub name: String,
+}
+
+/// A call that is under way.
+pub type Call<'a, T> =
+    Pin<Box<dyn Future<Output = wasmtime::Result<Result<T, wit::Error>>> + Send + 'a>>;
+
+/// The answer of the call that is under way, if one is.
+pub async fn answer<T>(call: &mut Option<Call<'_, T>>) -> wasmtime::Result<Result<T, wit::Error>> {
+    match call {
+        Some(under_way) => {
+            let answer = under_way.await;
+            *call = None;
+            answer
+        }
+        None => pending().await,
+    }
+}
+
+fn unix_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |elapsed| elapsed.as_millis() as u64)
+}
+
+/// What the component is doing, in Litestream's words.
+const SYNC: &str = "sync";
+const COMPACTION: &str = "compact";
+
+fn position(standing: &wit::Standing) -> Standing {
+    Standing {
+        shipped: standing.txid,
+        committed: standing.txid + u64::from(standing.unshipped_bytes > 0),
+    }
+}
+
+const NOT_FORCED: wit::Forced = wit::Forced {
+    snapshot: false,
+    retention: false,
+};
+
+impl<'a> Work<'a> {
+    pub async fn run<'c>(&mut self, accessor: &'c Accessor<State>) -> wasmtime::Result<Code>
+    where
+        'a: 'c,
+    {
+        let replicator = self.replicate.seawall_replicator_replicator();
+        let changed = Arc::clone(&self.notice.changed);
+        let mut upkeep = interval(UPKEEP);
+        upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut sync: Option<Call<'c, wit::Synced>> = None;
+        let mut sync_began = Instant::now();
+        let mut compact: Option<Call<'c, wit::Compacted>> = None;
+        while *self.stopping.borrow() == Stop::No {
+            let mut end = None;
+            let idle = sync.is_none();
+            let opening = self.opening.as_ref().map(|opening| opening.until);
+            let next = self.next.filter(|_| idle);
+            let wake = self.schedule.wake(Instant::now(), unix_ms());
+            tokio::select! {
+                biased;
+                _ = self.stopping.changed() => {}
+                // While objects are under way, upkeep goes on.
+                _ = upkeep.tick() => {
+                    let waits = self.maintain(accessor).await?;
+                    if idle && self.next.is_none() {
+                        if waits {
+                            self.next = Some(Instant::now());
+                        } else {
+                            self.is_current();
+                        }
+                    }
+                }
+                () = sleep_until(opening.unwrap_or_else(Instant::now)), if opening.is_some() => {
+                    self.opening = None;
+                }
+                result = answer(&mut sync) => {
+                    end = self.after_sync(accessor, result?, sync_began).await?;
+                    self.opening = None;
+                }
+                result = answer(&mut compact) => end = self.after_compaction(result?),
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
+                    self.next = None;
+                    sync_began = Instant::now();
+                    self.waiting.begins();
+                    self.desk.begins(SYNC);
+                    sync = Some(Box::pin(replicator.call_sync(accessor)));
+                }
+                Some(ask) = self.asked.recv() => {
+                    self.hear(accessor, ask).await?;
+                    if idle {
+                        self.next.get_or_insert_with(Instant::now);
+                    }
+                }
+                () = changed.notified(), if idle => {
+                    self.look_again = FIRST_LOOK_AGAIN;
+                    self.next.get_or_insert_with(Instant::now);
+                }
+                () = sleep_until(wake.map_or_else(Instant::now, |(moment, _)| moment)),
+                    if wake.is_some() =>
+                {
+                    if wake.is_some_and(|(_, calls)| calls) {
+                        self.schedule.begins();
+                        self.desk.begins(COMPACTION);
+                        compact = Some(Box::pin(replicator.call_compact(accessor, NOT_FORCED)));
+                    }
+                }
+            }
+            if let Some(code) = end {
+                if sync.is_none() && compact.is_none() {
+                    self.close(accessor).await?;
+                }
+                return Ok(code);
+            }
+        }
+        self.finish(accessor, sync, compact).await
+    }
+
+    /// Some: the end.
+    async fn after_sync(
+        &mut self,
+        accessor: &Accessor<State>,
+        result: Result<wit::Synced, wit::Error>,
+        began: Instant,
+    ) -> wasmtime::Result<Option<Code>> {
+        self.desk.ends(SYNC);
+        match result {
+            Ok(synced) => {
+                self.plan_next(&synced, began);
+                self.tell(accessor, &synced).await?;
+            }
+            Err(wit::Error::Fenced(text)) => return Ok(Some(self.fenced(&text))),
+            Err(error) if !self.shipping.proven && !health::is_passing(&error) => {
+                let database = &self.name;
+                tracing::error!(database, "{}", text(&error));
+                self.desk
+                    .update(|report| report.error = Some(text(&error).to_owned()));
+                return Ok(Some(Code::Error));
+            }
+            Err(error) => {
+                self.shipping.fails(&error);
+                self.desk
+                    .update(|report| report.error = Some(text(&error).to_owned()));
+                let wait = match error {
+                    wit::Error::Busy(_) => RETRY_BUSY,
+                    _ => RETRY,
+                };
+                self.next = Some(Instant::now() + wait);
+            }
+        }
+        if self.shipping.proven && !self.probed {
+            self.probed = true;
+            if let Some(code) = self.probe(accessor).await? {
+                return Ok(Some(code));
+            }
+        }
+        if self.waiting.is_anybody_here() {
+            self.next.get_or_insert_with(Instant::now);
+        }
+        Ok(None)
+    }
+
+    /// Nothing waits to be shipped.
+    fn is_current(&self) {
+        if self.live {
+            let now = SystemTime::now();
+            self.desk.update(|report| report.current_at = Some(now));
+        }
+    }
+
+    /// Lets others know what a call of `sync` achieved.
+    pub async fn tell(
+        &mut self,
+        accessor: &Accessor<State>,
+        synced: &wit::Synced,
+    ) -> wasmtime::Result<()> {
+        let replicator = self.replicate.seawall_replicator_replicator();
+        let standing = replicator.call_status(accessor).await?;
+        self.desk.update(|report| {
+            report.phase = match synced.state {
+                wit::State::Waiting => Phase::Waiting,
+                wit::State::Live => Phase::Live,
+            };
+            report.txid = standing.txid;
+            report.wal_bytes = standing.wal_bytes;
+            report.unshipped_bytes = standing.unshipped_bytes;
+            report.error = None;
+            if self.live && !synced.behind {
+                report.current_at = Some(SystemTime::now());
+            }
+        });
+        if synced.state == wit::State::Waiting {
+            let text = "there is no database yet".to_owned();
+            self.waiting.answer(&Err(text));
+        } else if synced.complete {
+            self.waiting.answer(&Ok(position(&standing)));
+        }
+        Ok(())
+    }
+
+    async fn hear(&mut self, accessor: &Accessor<State>, ask: Ask) -> wasmtime::Result<()> {
+        match ask {
+            Ask::Look(answer) => {
+                let replicator = self.replicate.seawall_replicator_replicator();
+                let standing = replicator.call_status(accessor).await?;
+                // Nobody may be waiting any more.
+                let _ = answer.send(position(&standing));
+            }
+            Ask::WhenShipped(answer) => self.waiting.add(answer),
+        }
+        Ok(())
+    }
+
+    fn plan_next(&mut self, synced: &wit::Synced, began: Instant) {
+        self.shipping.works();
+        let now = Instant::now();
+        let live = synced.state == wit::State::Live;
+        let uploaded = synced.uploaded > 0;
+        if uploaded {
+            let (database, bytes, txid) = (&self.name, synced.uploaded, synced.txid);
+            tracing::debug!(database, txid, bytes, "shipped");
+        }
+        if uploaded || (live && !self.live) {
+            self.schedule.ask(now);
+        }
+        if live && !self.live {
+            // Its directory may not have been there before.
+            self.notice.renew();
+        }
+        self.live = live;
+        self.next = if !live {
+            // Its directory may not even be there, so that nobody can watch it.
+            Some(now + UPKEEP)
+        } else if uploaded {
+            Some(began + self.sync_interval)
+        } else if synced.behind {
+            Some(now + RETRY_BUSY)
+        } else if self.look_again < UPKEEP {
+            self.look_again *= 2;
+            Some(now + self.look_again)
+        } else {
+            None
+        };
+        if uploaded || synced.behind {
+            self.look_again = FIRST_LOOK_AGAIN;
+        }
+    }
+
+    /// Some: the end.
+    fn after_compaction(&mut self, result: Result<wit::Compacted, wit::Error>) -> Option<Code> {
+        let now = Instant::now();
+        self.desk.ends(COMPACTION);
+        match result {
+            Ok(done) => {
+                self.compacting.works();
+                self.schedule.succeeded(now, unix_ms(), done.due_ms);
+                if done.written > 0 || done.deleted > 0 {
+                    let database = &self.name;
+                    let (written, bytes, deleted) = (done.written, done.uploaded, done.deleted);
+                    tracing::debug!(database, written, bytes, deleted, "compacted");
+                }
+            }
+            Err(wit::Error::Fenced(text)) => return Some(self.fenced(&text)),
+            Err(error) => {
+                self.compacting.fails(&error);
+                self.schedule.failed(now);
+            }
+        }
+        None
+    }
+
+    pub fn fenced(&self, text: &str) -> Code {
+        let database = &self.name;
+        tracing::error!(database, "fenced: {text}");
+        Code::Fenced
+    }
+
+    /// True: something waits to be shipped.
+    async fn maintain(&self, accessor: &Accessor<State>) -> wasmtime::Result<bool> {
+        let replicator = self.replicate.seawall_replicator_replicator();
+        let maintained = replicator.call_maintain(accessor).await?;
+        Ok(maintained.unwrap_or_else(|error| {
+            let database = &self.name;
+            tracing::debug!(database, "upkeep: {}", text(&error));
+            false
+        }))
+    }
+
+    /// Some: the store must not be used.
+    async fn probe(&self, accessor: &Accessor<State>) -> wasmtime::Result<Option<Code>> {
+        let replicator = self.replicate.seawall_replicator_replicator();
+        let database = &self.name;
+        match replicator.call_probe(accessor).await? {
+            Ok(true) => tracing::debug!(database, "the store honours conditional writes"),
+            Ok(false) => tracing::warn!(
+                database,
+                "this store ignores conditional writes: a second writer on this replica would not \
+                 be noticed and would damage it. Make sure that there is only one"
+            ),
+            Err(wit::Error::Denied(text)) => {
+                tracing::error!(database, "{text}");
+                return Ok(Some(Code::Error));
+            }
+            Err(error) => {
+                let text = text(&error);
+                tracing::warn!(
+                    database,
+                    "whether the store honours conditional writes is not known: {text}"
+                );
+            }
+        }
+        Ok(None)
+    }
+}

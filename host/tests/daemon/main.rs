@@ -1,0 +1,10 @@
+//! The program as it runs: many databases, a program beside it, its control socket. The replicas
+//! are directories.
+
+mod control;
+mod directories;
+mod exec;
+mod following;
+mod many;
+mod once;
+mod scene;
