@@ -25,9 +25,10 @@ fn what_it_wrote_last_is_shipped_after_its_end() {
     let database = scene.database("app.db");
     note(&database, "early");
     drop(database);
-    let python = "import sqlite3; c = sqlite3.connect('app.db'); \
-                  c.execute(\"INSERT INTO notes VALUES ('last')\"); c.commit()";
-    assert_eq!(run(&scene, &format!("python3 -c \"{python}\"")), 0);
+    let script = "import sqlite3\nc = sqlite3.connect('app.db')\n\
+                  c.execute(\"INSERT INTO notes VALUES ('last')\")\nc.commit()\n";
+    fs::write(scene.path("app.py"), script).unwrap();
+    assert_eq!(run(&scene, "python3 app.py"), 0);
     assert_eq!(scene.restored("backup"), ["early", "last"]);
 }
 
