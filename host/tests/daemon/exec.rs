@@ -103,3 +103,29 @@ fn a_database_that_is_not_there_is_restored_before_the_program_starts() {
     ]);
     assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
 }
+
+#[test]
+fn a_program_does_not_start_with_an_empty_database_while_the_replica_cannot_be_read() {
+    let scene = Scene::new();
+    note(&scene.database("app.db"), "kept");
+    assert_eq!(run(&scene, "true"), 0);
+    for file in ["app.db", "app.db-wal", "app.db-shm", ".app.db-seawall"] {
+        let _ = fs::remove_file(scene.path(file));
+    }
+    // Nobody answers at this address.
+    let replica = "s3://bucket/app.db?endpoint=http://127.0.0.1:9&region=here";
+    let mut running = scene.start(&[
+        "replicate",
+        "-restore-if-db-not-exists",
+        "-exec",
+        "touch started",
+        "app.db",
+        replica,
+    ]);
+    running.wait_for_line("not restored");
+    assert!(running.is_running(), "{}", running.log());
+    running.signal("TERM");
+    assert_eq!(running.wait(), 0);
+    assert!(!scene.path("started").exists());
+    assert!(!scene.path("app.db").exists());
+}
