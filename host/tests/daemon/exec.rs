@@ -2,6 +2,7 @@
 
 use crate::scene::{Scene, note};
 use std::fs;
+use std::time::Duration;
 
 fn run(scene: &Scene, command: &str) -> i32 {
     let replica = format!("file://{}", scene.text("backup"));
@@ -123,9 +124,11 @@ fn a_program_does_not_start_with_an_empty_database_while_the_replica_cannot_be_r
         replica,
     ]);
     running.wait_for_line("not restored");
+    // Longer than the opening of a database is waited for.
+    std::thread::sleep(Duration::from_secs(7));
+    assert!(!scene.path("started").exists(), "{}", running.log());
     assert!(running.is_running(), "{}", running.log());
     running.signal("TERM");
     assert_eq!(running.wait(), 0);
-    assert!(!scene.path("started").exists());
     assert!(!scene.path("app.db").exists());
 }
