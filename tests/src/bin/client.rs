@@ -2,6 +2,7 @@
 //!
 //!   client shell DB                      one line of statements in, one line of JSON out
 //!   client load DB INTERVAL_MS BYTES     commits a row at a steady pace until SIGTERM
+//!   client hour DB SEED SECONDS          an hour of HedgeDoc in so many seconds
 //!   client tear DB                       leaves the WAL-index as a killed writer does
 
 use std::fs::File;
@@ -14,7 +15,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use end_to_end::now_ms;
-use rand::RngExt;
+use end_to_end::workload::{self, Commit, prose};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::ValueRef;
 use rusqlite::{Batch, Connection, params};
@@ -28,8 +31,9 @@ fn main() -> Result<()> {
     match words.as_slice() {
         ["shell", db] => shell(db),
         ["load", db, interval_ms, bytes] => load(db, interval_ms.parse()?, bytes.parse()?),
+        ["hour", db, seed, seconds] => hour(db, seed.parse()?, seconds.parse()?),
         ["tear", db] => tear(Path::new(db)),
-        _ => bail!("usage: client shell|load|tear DB ..."),
+        _ => bail!("usage: client shell|load|hour|tear DB ..."),
     }
 }
 
@@ -116,6 +120,49 @@ fn load(db: &str, interval_ms: u64, bytes: usize) -> Result<()> {
         next += Duration::from_millis(interval_ms);
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
+    Ok(())
+}
+
+/// Commits what HedgeDoc would, each at its time, and acknowledges it.
+fn hour(db: &str, seed: u64, seconds: u64) -> Result<()> {
+    let connection = open(db)?;
+    println!("{}", json!({ "what": "start", "notes": 0, "bad": 0 }));
+    let mut chance = StdRng::seed_from_u64(seed);
+    let (wal, start) = (format!("{db}-wal"), Instant::now());
+    for event in workload::hour(seed, Duration::from_secs(seconds)) {
+        std::thread::sleep((start + event.at).saturating_duration_since(Instant::now()));
+        let sent = now_ms();
+        let (what, result) = match event.commit {
+            Commit::Note { note, bytes } => {
+                let text = prose(&mut chance, bytes);
+                let sql = "UPDATE Notes SET content = ?, updatedAt = ? WHERE id = ?";
+                ("note", connection.execute(sql, params![text, sent, note]))
+            }
+            Commit::Revision { note, bytes } => {
+                let text = prose(&mut chance, bytes);
+                let sql = "INSERT INTO Revisions(noteId, patch, createdAt) VALUES (?, ?, ?)";
+                (
+                    "revision",
+                    connection.execute(sql, params![note, text, sent]),
+                )
+            }
+            Commit::Session => {
+                let sql = "INSERT INTO Sessions(data, expires) VALUES (hex(randomblob(100)), ?)";
+                ("session", connection.execute(sql, params![sent]))
+            }
+        };
+        let line = match result {
+            Ok(_) => json!({
+                "what": what, "id": connection.last_insert_rowid().to_string(),
+                "sent": sent, "at": now_ms(),
+                "wal_bytes": std::fs::metadata(&wal).map_or(0, |meta| meta.len()),
+            }),
+            Err(error) => json!({ "what": "error", "op": what, "message": error.to_string() }),
+        };
+        println!("{line}");
+        std::io::stdout().flush()?;
+    }
+    println!("{}", json!({ "what": "stop" }));
     Ok(())
 }
 

@@ -1,7 +1,8 @@
 //! The encoder's output for fixed inputs, byte for byte as it is kept in `tests/golden`.
 //!
-//! A change here is a change of what lies in buckets. When it is meant, `UPDATE_GOLDEN=1 cargo nextest run -p engine golden` writes the
-//! files anew and fails once, so that the difference is looked at.
+//! A change here is a change of what lies in buckets. When it is meant,
+//! `UPDATE_GOLDEN=1 cargo nextest run -p engine golden` writes the files anew and fails once, so
+//! that the difference is looked at.
 
 use super::*;
 use std::fs;
