@@ -141,6 +141,12 @@ impl Load {
         )
     }
 
+    /// The same by an app that never checkpoints.
+    pub fn append(scene: &Scene, db: &Path, interval_ms: u32, bytes: u32) -> Result<Self> {
+        let numbers = [interval_ms.to_string(), bytes.to_string()];
+        Self::run(scene, "append", db, numbers)
+    }
+
     /// An hour of HedgeDoc in `seconds`, in a database that [`workload::create`] made. It ends by
     /// itself.
     ///

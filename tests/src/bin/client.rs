@@ -2,6 +2,7 @@
 //!
 //!   client shell DB                      one line of statements in, one line of JSON out
 //!   client load DB INTERVAL_MS BYTES     commits a row at a steady pace until SIGTERM
+//!   client append DB INTERVAL_MS BYTES   the same, and never checkpoints
 //!   client hour DB SEED SECONDS          an hour of HedgeDoc in so many seconds
 //!   client tear DB                       leaves the WAL-index as a killed writer does
 
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use end_to_end::now_ms;
+use end_to_end::places::wal_of;
 use end_to_end::workload::{self, Commit, prose};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -30,10 +32,15 @@ fn main() -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["shell", db] => shell(db),
-        ["load", db, interval_ms, bytes] => load(db, interval_ms.parse()?, bytes.parse()?),
+        ["load", db, interval_ms, bytes] => load(&open(db)?, interval_ms.parse()?, bytes.parse()?),
+        ["append", db, interval_ms, bytes] => {
+            let connection = open(db)?;
+            connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+            load(&connection, interval_ms.parse()?, bytes.parse()?)
+        }
         ["hour", db, seed, seconds] => hour(db, seed.parse()?, seconds.parse()?),
         ["tear", db] => tear(Path::new(db)),
-        _ => bail!("usage: client shell|load|hour|tear DB ..."),
+        _ => bail!("usage: client shell|load|append|hour|tear DB ..."),
     }
 }
 
@@ -91,17 +98,18 @@ extern "C" fn on_sigterm(_signal: libc::c_int) {
     STOP.store(true, Ordering::Relaxed);
 }
 
-fn load(db: &str, interval_ms: u64, bytes: usize) -> Result<()> {
+fn load(connection: &Connection, interval_ms: u64, bytes: usize) -> Result<()> {
     let handler = on_sigterm as extern "C" fn(libc::c_int);
     // SAFETY: the handler only stores to an atomic.
     unsafe { libc::signal(libc::SIGTERM, handler as libc::sighandler_t) };
-    let connection = open(db)?;
     connection.execute_batch(
         "CREATE TABLE IF NOT EXISTS load(id INTEGER PRIMARY KEY, at REAL, body BLOB)",
     )?;
     println!("{}", json!({ "what": "start", "notes": 0, "bad": 0 }));
     let mut insert = connection.prepare("INSERT INTO load(at, body) VALUES (?, ?)")?;
-    let wal = format!("{db}-wal");
+    let wal = wal_of(Path::new(
+        connection.path().context("a database in no file")?,
+    ));
     let mut body = vec![0_u8; bytes];
     let mut next = Instant::now();
     while !STOP.load(Ordering::Relaxed) {
@@ -128,7 +136,7 @@ fn hour(db: &str, seed: u64, seconds: u64) -> Result<()> {
     let connection = open(db)?;
     println!("{}", json!({ "what": "start", "notes": 0, "bad": 0 }));
     let mut chance = StdRng::seed_from_u64(seed);
-    let (wal, start) = (format!("{db}-wal"), Instant::now());
+    let (wal, start) = (wal_of(Path::new(db)), Instant::now());
     for event in workload::hour(seed, Duration::from_secs(seconds)) {
         std::thread::sleep((start + event.at).saturating_duration_since(Instant::now()));
         let sent = now_ms();

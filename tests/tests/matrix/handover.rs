@@ -11,7 +11,8 @@ use end_to_end::pages;
 use end_to_end::program::Program::{self, Litestream, Seawall};
 use end_to_end::replica::{Replica, Settings};
 use end_to_end::scene::Scene;
-use end_to_end::shell::{Load, sql};
+use end_to_end::shell::{Load, Shell, sql};
+use end_to_end::stock::SOME_ROWS;
 use end_to_end::upkeep::Upkeep;
 
 use crate::{Place, cells, on};
@@ -38,9 +39,12 @@ cells! {
     litestream_and_seawall_take_turns_on_s3_under_load: take_turns(S3, [Seawall, Litestream], Asked);
     litestream_and_seawall_take_turns_on_files_under_load: take_turns(Files, [Seawall, Litestream], Asked);
     each_goes_on_where_the_other_was_killed: take_turns(S3, [Seawall, Litestream], Killed);
+
+    what_was_checkpointed_after_litestream_stopped_is_shipped_by_seawall: checkpointed(S3, Litestream);
+    what_was_checkpointed_after_seawall_stopped_is_shipped_by_seawall: checkpointed(Files, Seawall);
 }
 
-/// Checkpoints happen here as they do in life.
+/// The sidecars' own checkpoints happen as they do in life.
 fn brisk(program: Program) -> Settings {
     Settings {
         db: Vec::new(),
@@ -52,7 +56,10 @@ fn take_turns(scene: &Scene, replica: &Replica, turns: [Program; 2], end: End) -
     let machine = scene.machine()?;
     let db = machine.db();
     sql(scene, &db, "PRAGMA journal_mode = WAL")?;
-    let load = Load::start(scene, &db, WRITES.0, WRITES.1)?;
+    // An app's checkpoint between two turns would end Litestream's part in this: it goes on in the
+    // new WAL and never ships what was committed in the old one after its end (seen with Litestream
+    // alone). Our part of that is the test below.
+    let load = Load::append(scene, &db, WRITES.0, WRITES.1)?;
     for program in turns.repeat(ROUNDS) {
         let before = replica.txid()?;
         let sidecar = program.replicate(scene, &db, replica, &brisk(program))?;
@@ -94,6 +101,38 @@ fn take_turns(scene: &Scene, replica: &Replica, turns: [Program; 2], end: End) -
         pages::assert_same(&db, &restored)?;
     }
     Ok(())
+}
+
+/// Commits that no WAL holds any more, behind a WAL that is younger and shorter than the one that
+/// was shipped last.
+fn checkpointed(scene: &Scene, replica: &Replica, before: Program) -> Result<()> {
+    let machine = scene.machine()?;
+    let db = machine.db();
+    let mut app = Shell::open(scene, &db)?;
+    app.run(SOME_ROWS)?;
+    for round in 1..=ROUNDS {
+        let txid = replica.txid()?;
+        let sidecar = before.replicate(scene, &db, replica, &brisk(before))?;
+        app.run("UPDATE t SET body = randomblob(3000)")?;
+        replica.wait_for_txid(txid + 1, LIMIT)?;
+        sidecar.terminate(LIMIT)?.ok()?;
+        app.run("INSERT INTO t(body) VALUES (randomblob(20000))")?;
+        app.run("UPDATE t SET body = randomblob(3000) WHERE id = 7")?;
+        app.run("PRAGMA wal_checkpoint(RESTART)")?;
+        app.run("INSERT INTO t(body) VALUES (randomblob(100))")?;
+
+        let txid = replica.txid()?;
+        let sidecar = Seawall.replicate(scene, &db, replica, &brisk(Seawall))?;
+        replica.wait_for_txid(txid + 1, LIMIT)?;
+        sidecar.terminate(LIMIT)?.ok()?;
+        println!("round {round}: TXID {txid}, then {}", replica.txid()?);
+        for reader in [Seawall, Litestream] {
+            let restored = scene.fresh("restored.db");
+            reader.restore(scene, replica, &restored)?;
+            pages::assert_same(&db, &restored)?;
+        }
+    }
+    app.close()
 }
 
 /// How many rows of the load there are: a database that is whole, and rows without a gap.
