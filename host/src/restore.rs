@@ -163,6 +163,8 @@ async fn rebuild(
         l0_retention_ms: 0,
         l0_retention_check_ms: 0,
         retention: false,
+        part_bytes: 8 << 20,
+        parts_in_flight: 2,
     };
     let check = match plan.integrity_check {
         IntegrityCheck::None => wit::Integrity::None,

@@ -1,6 +1,7 @@
 //! Everything Seawall decides, and no I/O of its own: see [`ports`] for what it needs from outside.
 
 pub mod ltx;
+pub mod pageset;
 pub mod ports;
 pub mod replica;
 pub mod restore;

@@ -118,6 +118,8 @@ pub struct Level(u8);
 
 impl Level {
     pub const SHIPPED: Level = Level(0);
+    /// The first of those that are merged.
+    pub const MERGED: Level = Level(1);
     pub const SNAPSHOT: Level = Level(9);
 
     pub fn new(level: u8) -> Result<Level, UnitError> {
@@ -133,6 +135,11 @@ impl Level {
 
     pub const fn get(self) -> u8 {
         self.0
+    }
+
+    /// The level that is merged into this one.
+    pub fn below(self) -> Option<Level> {
+        self.0.checked_sub(1).map(Level)
     }
 }
 

@@ -13,6 +13,9 @@ wit_bindgen::generate!({
 
 use engine::ltx::Layout;
 use engine::ports::{Environment, FileKind, Files, LogLevel};
+use engine::replica::levels::Forced;
+use engine::replica::levels::schedule::Schedule;
+use engine::replica::upload::Parts;
 use engine::replica::{Error, Replicator, Settings, VFS_NAME};
 use engine::restore::{self, PlanError, RestoreError};
 use engine::verify::{self, Integrity};
@@ -82,6 +85,18 @@ impl wit::Guest for Component {
             max_sync_bytes: settings.max_sync_bytes,
             checkpoint_interval_ms: settings.checkpoint_interval_ms,
             require_fencing: settings.require_fencing,
+            parts: Parts {
+                bytes: settings.part_bytes as usize,
+                in_flight: settings.parts_in_flight as usize,
+            },
+            schedule: Schedule {
+                levels: settings.level_intervals_ms,
+                snapshot: settings.snapshot_interval_ms,
+                snapshot_retention: settings.snapshot_retention_ms,
+                shipped_retention: settings.l0_retention_ms,
+                retention_check: settings.l0_retention_check_ms,
+                retention: settings.retention,
+            },
         };
         let replicator = Replicator::new(
             objects::Store,
@@ -135,12 +150,17 @@ impl wit::Guest for Component {
         world().replicator.probe().await.map_err(failure)
     }
 
-    async fn compact(_forced: wit::Forced) -> Result<wit::Compacted, wit::Error> {
+    async fn compact(forced: wit::Forced) -> Result<wit::Compacted, wit::Error> {
+        let forced = Forced {
+            snapshot: forced.snapshot,
+            retention: forced.retention,
+        };
+        let compacted = world().replicator.compact(forced).await.map_err(failure)?;
         Ok(wit::Compacted {
-            written: 0,
-            uploaded: 0,
-            deleted: 0,
-            due_ms: None,
+            written: compacted.written,
+            uploaded: compacted.uploaded_bytes,
+            deleted: compacted.deleted,
+            due_ms: compacted.due_ms,
         })
     }
 
@@ -234,6 +254,7 @@ fn failure(error: Error) -> wit::Error {
         | Error::File { .. }
         | Error::Wal(_)
         | Error::Sqlite(_)
+        | Error::NotAsShipped { .. }
         | Error::Encode { .. } => wit::Error::Database(text),
     }
 }

@@ -70,6 +70,8 @@ impl Driver {
             l0_retention_ms: 300_000,
             l0_retention_check_ms: 15_000,
             retention: true,
+            part_bytes: 8 << 20,
+            parts_in_flight: 2,
         };
         Ok(Driver {
             instance,

@@ -13,6 +13,7 @@
 //! the next start finds them.
 
 use super::error::Error;
+use super::levels::Levels;
 use super::plan::{self, Next, Place};
 use super::{Replicator, State};
 use crate::ports::{LogLevel, Objects};
@@ -83,7 +84,11 @@ impl<O: Objects> Replicator<O> {
         let Some(database) = &state.database else {
             return After::Done;
         };
-        if !database.is_bound() {
+        let held_back = state
+            .levels
+            .as_ref()
+            .is_some_and(Levels::hold_back_checkpoints);
+        if !database.is_bound() || held_back {
             return After::Done;
         }
         let before = self.environment.now_ms();
@@ -130,6 +135,13 @@ impl<O: Objects> Replicator<O> {
         let Some(database) = &state.database else {
             return;
         };
+        if state
+            .levels
+            .as_ref()
+            .is_some_and(Levels::hold_back_checkpoints)
+        {
+            return;
+        }
         match (database.checkpoint(), database.index()) {
             (Ok((frames, copied)), index) => {
                 if let Some(index) = index {

@@ -1,6 +1,8 @@
 //! One live database that is held open: its locks, its WAL, its pages.
 
 use super::error::Error;
+use super::plan::Place;
+use super::view::View;
 use crate::ltx::page_checksum;
 use crate::ports::{FileKind, Files, LiveFile};
 use crate::units::{PageSize, Pgno};
@@ -31,12 +33,14 @@ pub struct Database {
     checkpointer: Connection,
     /// Bounds checkpoints by its read transaction; takes the write lock when the WAL must restart.
     bound: Connection,
-    file: Box<dyn LiveFile>,
-    wal: Option<Box<dyn LiveFile>>,
+    file: Rc<dyn LiveFile>,
+    wal: Option<Rc<dyn LiveFile>>,
     files: Rc<dyn Files>,
     pub page_size: PageSize,
     /// Where in the WAL each page's newest image is, up to the frames that were scanned.
     images: HashMap<Pgno, u64>,
+    /// The end of those frames; `None`: none were.
+    scanned: Option<WalPosition>,
 }
 
 /// A file that is a database.
@@ -76,14 +80,14 @@ fn inspect(files: &dyn Files) -> Result<Option<Found>, Error> {
     }))
 }
 
-fn open_wal(files: &dyn Files) -> Result<Option<Box<dyn LiveFile>>, Error> {
+fn open_wal(files: &dyn Files) -> Result<Option<Rc<dyn LiveFile>>, Error> {
     if !files.exists(FileKind::Wal) {
         return Ok(None);
     }
     let file = files
         .open(FileKind::Wal, false)
         .map_err(Error::file(FileKind::Wal))?;
-    Ok(Some(file))
+    Ok(Some(Rc::from(file)))
 }
 
 fn connect() -> Result<Connection, Error> {
@@ -148,11 +152,12 @@ impl Database {
         Ok(Some(Database {
             checkpointer,
             bound,
-            file,
+            file: Rc::from(file),
             wal: open_wal(&**files)?,
             files: Rc::clone(files),
             page_size,
             images: HashMap::new(),
+            scanned: None,
         }))
     }
 
@@ -206,6 +211,7 @@ impl Database {
         let page_size = self.page_size;
         let found = wal::scan(self.wal()?, header, from, until, page_size, max_bytes)?;
         if let Some(found) = &found {
+            self.scanned = Some(found.end);
             self.images
                 .extend(found.images.iter().map(|image| (image.pgno, image.offset)));
         }
@@ -221,6 +227,7 @@ impl Database {
     /// The WAL starts anew: everything that was in it is in the database file.
     pub fn forget_images(&mut self) {
         self.images.clear();
+        self.scanned = None;
     }
 
     /// An image from the WAL.
@@ -250,6 +257,29 @@ impl Database {
             .map_err(Error::file(FileKind::Database))?;
         page.resize(self.page_size.bytes(), 0);
         Ok(page)
+    }
+
+    /// The pages as they are at `place`, for as long as nobody checkpoints. `None`: they cannot be
+    /// told apart from newer ones just now.
+    pub fn view(&self, place: Place) -> Option<View> {
+        let index = self.index()?;
+        let images = match place {
+            Place::Unknown => return None,
+            // Everything that is shipped is in the database file.
+            Place::Start => HashMap::new(),
+            Place::At(position) if index.salts != position.salts => HashMap::new(),
+            Place::At(position) if index.backfilled >= index.last_frame => {
+                // Sealed frames are in the file before they are shipped.
+                (index.end(self.page_size) == position).then(HashMap::new)?
+            }
+            Place::At(position) => (self.scanned == Some(position)).then(|| self.images.clone())?,
+        };
+        Some(View {
+            file: Rc::clone(&self.file),
+            wal: self.wal.clone(),
+            page_size: self.page_size,
+            images,
+        })
     }
 
     /// The checksums of pages `1..=pages`, 0 for the lock page.

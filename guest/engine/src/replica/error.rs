@@ -3,7 +3,7 @@
 use crate::ltx::{EncodeError, HeaderError};
 use crate::ports::{FileError, FileKind, ObjectError};
 use crate::restore::RestoreError;
-use crate::units::{PageSize, Txid};
+use crate::units::{PageSize, Pgno, Txid};
 use crate::wal::WalError;
 
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,12 @@ pub enum Error {
     Replica(RestoreError),
     #[error("object {key}: {what}")]
     Object { key: String, what: String },
+    #[error(
+        "page {pgno} of the database is not what was shipped as of TXID {txid}: the file was \
+         changed outside of SQLite, or the disk is failing. Nothing was merged or deleted; check \
+         the database with PRAGMA integrity_check, and the replica with `seawall restore`"
+    )]
+    NotAsShipped { pgno: Pgno, txid: Txid },
     #[error("cannot encode TXID {txid}: {what}")]
     Encode { txid: Txid, what: String },
     #[error(

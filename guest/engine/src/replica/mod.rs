@@ -8,10 +8,13 @@ mod checkpoint;
 pub mod checksums;
 mod database;
 mod error;
+pub mod levels;
 pub mod plan;
 mod probe;
 mod resume;
 mod ship;
+pub mod upload;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +29,8 @@ use crate::units::Txid;
 use checkpoint::{After, SEAL_ROUNDS, Upkeep};
 use checksums::Checksums;
 use database::Database;
+use levels::Levels;
+use levels::schedule::Schedule;
 use plan::{Next, Tip};
 use ship::Pending;
 use std::cell::RefCell;
@@ -43,6 +48,8 @@ pub struct Settings {
     /// A database that is quiet for so long is checkpointed whatever the WAL's length.
     pub checkpoint_interval_ms: u64,
     pub require_fencing: bool,
+    pub parts: upload::Parts,
+    pub schedule: Schedule,
 }
 
 /// What [`Replicator::sync`] achieved.
@@ -74,6 +81,8 @@ pub struct Standing {
 struct State {
     database: Option<Database>,
     tip: Option<Tip>,
+    /// Known together with the tip.
+    levels: Option<Levels>,
     pending: Option<Pending>,
     /// A call of `sync` is under way, maybe waiting for the store.
     shipping: bool,
@@ -81,6 +90,14 @@ struct State {
     /// Another author's TXID, and who that is.
     fenced: Option<(Txid, String)>,
     upkeep: Upkeep,
+}
+
+impl State {
+    /// The position must be found in the replica again.
+    fn forget_tip(&mut self) {
+        self.tip = None;
+        self.levels = None;
+    }
 }
 
 pub struct Replicator<O> {
@@ -212,6 +229,7 @@ impl<O: Objects> Replicator<O> {
         if let Some(pending) = &state.pending {
             return Ok(Some(pending.shipment.more));
         }
+        self.capture_wanted(state)?;
         let (Some(database), Some(tip)) = (&mut state.database, &mut state.tip) else {
             return Ok(None);
         };
@@ -221,6 +239,10 @@ impl<O: Objects> Replicator<O> {
         if state
             .upkeep
             .is_due(&index, self.settings.min_checkpoint_pages)
+            && !state
+                .levels
+                .as_ref()
+                .is_some_and(Levels::hold_back_checkpoints)
         {
             // From here on no checkpoint goes past what is about to be shipped. The index must be
             // read after that.
@@ -291,7 +313,7 @@ impl<O: Objects> Replicator<O> {
             );
             self.save_checksums(state);
             state.database = None;
-            state.tip = None;
+            state.forget_tip();
         }
     }
 
@@ -361,7 +383,7 @@ impl<O: Objects> Replicator<O> {
         self.with(|state| {
             self.save_checksums(state);
             state.database = None;
-            state.tip = None;
+            state.forget_tip();
             state.pending = None;
         });
     }

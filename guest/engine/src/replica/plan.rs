@@ -25,6 +25,8 @@ pub struct Tip {
     /// Of the newest object; 0: the replica is empty.
     pub txid: Txid,
     pub place: Place,
+    /// When `txid` was committed, as its object says. Unix milliseconds.
+    pub timestamp_ms: i64,
     /// Of the pages as of `txid`, when they are known.
     pub checksums: Option<Checksums>,
 }

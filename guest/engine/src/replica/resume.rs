@@ -8,6 +8,8 @@ use super::Replicator;
 use super::checksums::Checksums;
 use super::database::Database;
 use super::error::Error;
+use super::levels::Levels;
+use super::levels::holdings::Holdings;
 use super::plan::{Place, Tip};
 use crate::ltx::header::HEADER_BYTES;
 use crate::ltx::{Header, ObjectName};
@@ -27,8 +29,10 @@ impl<O: Objects> Replicator<O> {
                 state.tip = Some(Tip {
                     txid: Txid::ZERO,
                     place: Place::Unknown,
+                    timestamp_ms: 0,
                     checksums: None,
                 });
+                state.levels = Some(self.levels(&listing, Txid::ZERO));
             });
             return Ok(());
         };
@@ -65,10 +69,16 @@ impl<O: Objects> Replicator<O> {
             state.tip = Some(Tip {
                 txid: newest.max,
                 place,
+                timestamp_ms: header.timestamp_ms,
                 checksums,
             });
+            state.levels = Some(self.levels(&listing, newest.max));
             Ok(())
         })
+    }
+
+    fn levels(&self, listing: &Listing, tip: Txid) -> Levels {
+        Levels::new(Holdings::new(listing), tip, &self.settings.schedule)
     }
 
     pub(super) async fn read_header(&self, name: &ObjectName) -> Result<Header, Error> {

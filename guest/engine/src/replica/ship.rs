@@ -2,22 +2,14 @@
 
 use super::error::Error;
 use super::plan::{self, Change, Place, Shipment, Tip};
+use super::upload::{self, Source};
 use super::{Replicator, State};
-use crate::ltx::{Encoder, Extra, Header, ObjectName};
-use crate::ports::{Condition, LogLevel, ObjectError, Objects, Upload};
+use crate::ltx::{Extra, Header, ObjectName};
+use crate::ports::{Condition, LogLevel, ObjectError, Objects};
 use crate::units::PageSize;
-use futures::stream::{FuturesUnordered, StreamExt};
+use std::cell::RefCell;
 use std::rc::Rc;
 
-/// Shipments of more page bytes than this are sent in parts while they are encoded, so that memory
-/// stays flat.
-const WHOLE_BYTES: u64 = 16 << 20;
-/// Bytes of a part. S3 wants at least 5 MiB; a part is what a cut connection costs.
-const PART_BYTES: usize = 8 << 20;
-/// S3 takes at most 10,000 parts.
-const MAX_PARTS: u64 = 10_000;
-/// Parts under way at once: enough to fill the line while the next one is encoded.
-const PARTS_IN_FLIGHT: usize = 2;
 /// How often a `put` whose answer was lost is tried again before that is left to the next call.
 const SETTLE_TRIES: usize = 3;
 
@@ -40,19 +32,19 @@ impl<O: Objects> Replicator<O> {
             return Err(Error::Busy("the database is closed".to_owned()));
         };
         let header = self.header(database.page_size, state.epoch, tip, &shipment);
-        let raw = shipment.content.len() as u64 * u64::from(header.page_size.get());
-        let body = if raw > WHOLE_BYTES {
+        let database = RefCell::new(database);
+        let source = Source {
+            header,
+            count: shipment.content.len(),
+            page: &|number| {
+                let (pgno, image) = shipment.content[number];
+                Ok((pgno, plan::read(&mut database.borrow_mut(), pgno, image)?))
+            },
+        };
+        let body = if source.raw_bytes() > upload::WHOLE_BYTES {
             None
         } else {
-            let mut body = Vec::with_capacity(raw as usize / 2 + 1024);
-            let wrong = Error::encode(header.max);
-            let mut encoder = Encoder::new(header).map_err(&wrong)?;
-            for (pgno, image) in &shipment.content {
-                let page = plan::read(database, *pgno, *image)?;
-                encoder.page(*pgno, &page, &mut body).map_err(&wrong)?;
-            }
-            encoder.finish(&mut body).map_err(&wrong)?;
-            Some(Rc::new(body))
+            Some(Rc::new(upload::encode(&source)?.0))
         };
         Ok(Pending {
             header,
@@ -114,7 +106,7 @@ impl<O: Objects> Replicator<O> {
             }
         };
         match outcome {
-            Ok(_) => {}
+            Ok(()) => {}
             Err(ObjectError::PreconditionFailed(_)) => self.settle(&name, &header).await?,
             Err(error) => {
                 self.with(|state| {
@@ -129,7 +121,7 @@ impl<O: Objects> Replicator<O> {
                 return Err(error.into());
             }
         }
-        self.with(State::shipped);
+        self.with(|state| state.shipped(sent));
         Ok(sent)
     }
 
@@ -138,18 +130,17 @@ impl<O: Objects> Replicator<O> {
         &self,
         key: &str,
         header: &Header,
-    ) -> Result<(Result<String, ObjectError>, u64), Error> {
-        let created = header.timestamp_ms as u64;
+    ) -> Result<(Result<(), ObjectError>, u64), Error> {
         let body = self.with(|state| state.pending.as_ref().and_then(|p| p.body.clone()));
         match body {
             Some(body) => {
-                let sent = body.len() as u64;
+                let (sent, created) = (body.len() as u64, header.timestamp_ms as u64);
                 let put = self
                     .objects
                     .put(key, Vec::clone(&body), Condition::IfAbsent, created);
-                Ok((put.await, sent))
+                Ok((put.await.map(drop), sent))
             }
-            None => self.send_in_parts(key, header, created).await,
+            None => self.send_in_parts(key, header).await,
         }
     }
 
@@ -157,100 +148,30 @@ impl<O: Objects> Replicator<O> {
         &self,
         key: &str,
         header: &Header,
-        created: u64,
-    ) -> Result<(Result<String, ObjectError>, u64), Error> {
-        let upload = match self.objects.upload(key, created).await {
-            Ok(upload) => upload,
-            Err(error) => return Ok((Err(error), 0)),
+    ) -> Result<(Result<(), ObjectError>, u64), Error> {
+        let gone = || Error::Busy("the database was closed meanwhile".to_owned());
+        let count = self.with(|state| state.pending.as_ref().map(|p| p.shipment.content.len()));
+        let source = Source {
+            header: *header,
+            count: count.ok_or_else(gone)?,
+            page: &|number| {
+                self.with(|state| {
+                    let (Some(database), Some(pending)) = (&mut state.database, &state.pending)
+                    else {
+                        return Err(gone());
+                    };
+                    let (pgno, image) = pending.shipment.content[number];
+                    Ok((pgno, plan::read(database, pgno, image)?))
+                })
+            },
         };
-        match self.send_parts(&upload, header).await {
-            Ok(Ok(sent)) => Ok((upload.complete(Condition::IfAbsent).await, sent)),
-            Ok(Err(error)) => {
-                upload.abort().await;
-                Ok((Err(certain(error)), 0))
-            }
-            Err(error) => {
-                upload.abort().await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn send_parts(
-        &self,
-        upload: &O::Upload,
-        header: &Header,
-    ) -> Result<Result<u64, ObjectError>, Error> {
-        let wrong = Error::encode(header.max);
-        let mut encoder = Encoder::new(*header).map_err(&wrong)?;
-        let count = self.with(|state| {
-            state
-                .pending
-                .as_ref()
-                .map_or(0, |pending| pending.shipment.content.len())
-        });
-        let raw = count as u64 * u64::from(header.page_size.get());
-        let part_bytes = PART_BYTES.max((raw / MAX_PARTS * 2) as usize);
-        let mut flight = FuturesUnordered::new();
-        let (mut next, mut number, mut offset) = (0, 0, 0);
-        let mut out = Vec::with_capacity(part_bytes + (1 << 17));
-        loop {
-            next = self.encode_some(&mut encoder, next, part_bytes, &mut out)?;
-            let last = next == count;
-            if last {
-                encoder.finish(&mut out).map_err(&wrong)?;
-                encoder = Encoder::new(*header).map_err(&wrong)?;
-            }
-            self.environment
-                .progress(next as u64 * u64::from(header.page_size.get()), raw);
-            while out.len() >= part_bytes || (last && !out.is_empty()) {
-                if flight.len() >= PARTS_IN_FLIGHT
-                    && let Some(Err(error)) = flight.next().await
-                {
-                    return Ok(Err(error));
-                }
-                let rest = out.split_off(out.len().min(part_bytes));
-                let part = std::mem::replace(&mut out, rest);
-                number += 1;
-                let start = offset;
-                offset += part.len() as u64;
-                flight.push(upload.part(number, start, part));
-            }
-            if last {
-                break;
-            }
-        }
-        while let Some(result) = flight.next().await {
-            if let Err(error) = result {
-                return Ok(Err(error));
-            }
-        }
-        Ok(Ok(offset))
-    }
-
-    /// Encodes pages from number `next` on until `out` is full; returns the number of the first
-    /// that is left. The database is not borrowed longer than this.
-    fn encode_some(
-        &self,
-        encoder: &mut Encoder,
-        mut next: usize,
-        enough: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<usize, Error> {
-        self.with(|state| {
-            let (Some(database), Some(pending)) = (&mut state.database, &state.pending) else {
-                return Err(Error::Busy("the database was closed meanwhile".to_owned()));
-            };
-            let content = &pending.shipment.content;
-            while next < content.len() && out.len() < enough {
-                let (pgno, image) = content[next];
-                let page = plan::read(database, pgno, image)?;
-                encoder
-                    .page(pgno, &page, out)
-                    .map_err(Error::encode(pending.header.max))?;
-                next += 1;
-            }
-            Ok(next)
+        let (environment, parts) = (&*self.environment, self.settings.parts);
+        let absent = Condition::IfAbsent;
+        let sent =
+            upload::send_in_parts(&self.objects, environment, parts, key, absent, &source).await?;
+        Ok(match sent {
+            Ok(summary) => (Ok(()), summary.size),
+            Err(error) => (Err(error), 0),
         })
     }
 
@@ -269,7 +190,7 @@ impl<O: Objects> Replicator<O> {
             state.pending = None;
             if there.node == self.writer {
                 // An earlier attempt of ours that was given up has arrived after all.
-                state.tip = None;
+                state.forget_tip();
                 return Err(Error::Busy(format!(
                     "TXID {}: an earlier attempt of ours arrived late; finding the position again",
                     name.max
@@ -288,22 +209,23 @@ impl<O: Objects> Replicator<O> {
     }
 }
 
-/// A part that failed leaves no object behind, whatever became of it.
-fn certain(error: ObjectError) -> ObjectError {
-    match error {
-        ObjectError::UnknownOutcome(text) => ObjectError::Unavailable(text),
-        error => error,
-    }
-}
-
 impl State {
     /// The pending object is durable: it is the tip now.
-    fn shipped(&mut self) {
+    fn shipped(&mut self, bytes: u64) {
         let (Some(pending), Some(tip)) = (self.pending.take(), &mut self.tip) else {
             return;
         };
         let shipment = pending.shipment;
+        if let Some(levels) = &mut self.levels {
+            let pages: Vec<_> = shipment.content.iter().map(|(pgno, _)| *pgno).collect();
+            let (name, time_ms) = (
+                ObjectName::shipped(shipment.txid),
+                pending.header.timestamp_ms as u64,
+            );
+            levels.shipped(name, bytes, time_ms, &pages);
+        }
         tip.txid = shipment.txid;
+        tip.timestamp_ms = pending.header.timestamp_ms;
         tip.place = shipment
             .range
             .map_or(Place::Start, |(_, end)| Place::At(end));

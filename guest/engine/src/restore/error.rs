@@ -39,6 +39,11 @@ impl RestoreError {
         matches!(self, RestoreError::Object { source, .. } if gone(source))
     }
 
+    /// Whether an object is damaged or gone, and asking again is of no use.
+    pub fn is_the_objects_fault(&self) -> bool {
+        matches!(self, RestoreError::Damaged { .. }) || self.is_vanished()
+    }
+
     /// Whether a plan on a new listing may do better. That holds for a gap too: levels are listed
     /// one beside the other, so an object that was merged meanwhile may be in neither listing.
     pub fn is_worth_a_new_listing(&self) -> bool {

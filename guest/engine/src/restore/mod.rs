@@ -7,6 +7,7 @@ mod apply;
 mod error;
 mod fetch;
 mod flow;
+mod inspect;
 mod pages;
 mod plan;
 mod rolling;
@@ -23,6 +24,7 @@ use crate::units::{PageSize, Txid};
 
 pub use error::{Damage, RestoreError};
 pub use fetch::SMALL_OBJECT_BYTES;
+pub use inspect::{changed_pages, check_object, is_as_sent};
 pub use pages::{MAX_CHUNK_BYTES, MAX_PAGES, MERGED_GAP_BYTES, READ_WHOLE_PERCENT, TooLarge};
 pub use plan::{Listed, Listing, Plan, PlanError, Target, plan};
 pub use rolling::{Rolled, roll_forward};

@@ -83,10 +83,11 @@ impl Listing {
                 modified_ms,
             })
         };
-        Listing {
-            layout,
-            objects: entries.into_iter().filter_map(listed).collect(),
-        }
+        Listing::of(layout, entries.into_iter().filter_map(listed).collect())
+    }
+
+    pub fn of(layout: Layout, objects: Vec<Listed>) -> Listing {
+        Listing { layout, objects }
     }
 
     pub fn layout(&self) -> Layout {

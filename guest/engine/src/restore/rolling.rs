@@ -78,9 +78,9 @@ struct Roll<'a, O> {
 }
 
 /// Some bytes of an object, the next ones in order.
-struct Piece {
+pub(super) struct Piece {
     object: Listed,
-    bytes: Vec<u8>,
+    pub bytes: Vec<u8>,
     last: bool,
 }
 
@@ -144,7 +144,7 @@ fn resize(checksums: &mut Vec<u64>, commit: u32) -> Result<(), TooLarge> {
 }
 
 /// An object as ranges to read one after the other; `None` is all of a short one.
-fn ranges(object: &Listed) -> impl Iterator<Item = (&Listed, Option<ByteRange>)> {
+pub(super) fn ranges(object: &Listed) -> impl Iterator<Item = (&Listed, Option<ByteRange>)> {
     let short = object.size <= PIECE_BYTES;
     let pieces = if short {
         1
@@ -161,7 +161,7 @@ fn ranges(object: &Listed) -> impl Iterator<Item = (&Listed, Option<ByteRange>)>
     })
 }
 
-async fn read<O: Objects>(
+pub(super) async fn read<O: Objects>(
     source: &Source<'_, O>,
     object: &Listed,
     range: Option<ByteRange>,

@@ -27,6 +27,15 @@ pub fn settings() -> Settings {
         max_sync_bytes: 64 << 20,
         checkpoint_interval_ms: 60_000,
         require_fencing: false,
+        parts: crate::replica::upload::Parts::default(),
+        schedule: crate::replica::levels::schedule::Schedule {
+            levels: vec![30_000, 300_000, 3_600_000],
+            snapshot: 86_400_000,
+            snapshot_retention: 86_400_000,
+            shipped_retention: 300_000,
+            retention_check: 15_000,
+            retention: true,
+        },
     }
 }
 

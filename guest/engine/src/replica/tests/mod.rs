@@ -3,5 +3,6 @@
 mod bed;
 mod checkpoints;
 mod faults;
+mod levels;
 mod restarts;
 mod shipping;
