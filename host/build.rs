@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, process::Command};
 
 /// What the guest's SQLite is built with. No files of its own, temporary data in memory; nothing
-/// is left out that a user's schema might need.
+/// is left out that a user's schema might need, and pages can be written as they are.
 const SQLITE_FLAGS: &str = "-DSQLITE_OS_OTHER=1 -DSQLITE_TEMP_STORE=3 -DSQLITE_STMTJRNL_SPILL=-1 \
     -DSQLITE_OMIT_LOAD_EXTENSION -USQLITE_ENABLE_LOAD_EXTENSION -USQLITE_ENABLE_API_ARMOR \
     -DSQLITE_OMIT_DEPRECATED -DSQLITE_OMIT_SHARED_CACHE -DSQLITE_DEFAULT_MEMSTATUS=0 \
-    -DSQLITE_MAX_MMAP_SIZE=0";
+    -DSQLITE_MAX_MMAP_SIZE=0 -DSQLITE_ENABLE_DBPAGE_VTAB";
 
 fn main() {
     println!("cargo:rerun-if-env-changed=SEAWALL_COMPONENT");

@@ -1,6 +1,7 @@
 //! The command line. Its help texts are the reference that users read.
 
 mod argv;
+mod config;
 mod resolve;
 
 use crate::config::Environment;
@@ -12,6 +13,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+pub use config::ConfigCommand;
 pub use resolve::{Request, UsageError};
 
 /// Replicates SQLite databases to S3 and restores them.
@@ -30,6 +32,7 @@ pub struct Cli {
 pub enum Command {
     Replicate(Replicate),
     Restore(Restore),
+    Config(ConfigCommand),
     Version(Version),
 }
 

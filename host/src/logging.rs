@@ -29,6 +29,8 @@ pub struct Logging {
     pub level: Option<Level>,
     pub format: Format,
     pub stderr: bool,
+    /// Lines name the source file and line that they come from.
+    pub source: bool,
 }
 
 /// Where log lines go.
@@ -92,7 +94,7 @@ impl FromStr for Format {
 }
 
 /// Sets logging up for the whole process. A second call does nothing.
-pub fn init(level: Level, format: Format, output: Output) {
+pub fn init(level: Level, format: Format, source: bool, output: Output) {
     // What libraries have to say interests only when something is wrong.
     let filter = EnvFilter::new(format!("warn,seawall={}", level.name()));
     let (writer, terminal) = match output {
@@ -109,7 +111,9 @@ pub fn init(level: Level, format: Format, output: Output) {
         .with_env_filter(filter)
         .with_writer(writer)
         .with_ansi(terminal)
-        .with_target(false);
+        .with_target(false)
+        .with_file(source)
+        .with_line_number(source);
     let already_set = match format {
         Format::Text => builder.compact().try_init(),
         Format::Json => builder.json().flatten_event(true).try_init(),

@@ -25,6 +25,7 @@ fn run(command: Command) -> Code {
     let environment = |name: &str| std::env::var(name).ok();
     match command {
         Command::Version(version) => print_version(version.json),
+        Command::Config(config) => config.run(&environment),
         Command::Replicate(args) => {
             let request = args.resolve(&environment);
             let output = |stderr| {
@@ -78,7 +79,12 @@ where
             return Code::Usage;
         }
     };
-    logging::init(request.level, request.format, output(request.stderr));
+    logging::init(
+        request.level,
+        request.format,
+        request.source,
+        output(request.stderr),
+    );
     for warning in &request.warnings {
         tracing::warn!("{warning}");
     }

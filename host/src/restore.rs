@@ -133,7 +133,7 @@ async fn rebuild(
     temporary: &Path,
 ) -> anyhow::Result<Result<wit::Restored, wit::Error>> {
     let program = Program::load().map_err(component::failed)?;
-    let location = Location::from(&plan.replica.location);
+    let location = plan.replica.location.clone();
     let layout = match location {
         Location::S3(_) => wit::Layout::Hexadecimal,
         Location::Directory { .. } => wit::Layout::Decimal,

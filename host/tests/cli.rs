@@ -157,7 +157,7 @@ fn bad_usage_exits_with_2_and_says_what_is_wrong() {
         ),
         ("restore s3://b/p", "add -o PATH"),
         ("restore -config c.yml -o x s3://b/p", "not both"),
-        ("restore -o x gs://b/p", "this release has: s3, file"),
+        ("restore -o x gs://b/p", "this release has: s3, file, oss"),
         (
             "restore -integrity-check some -o x s3://b/p",
             "[possible values: none, quick, full]",

@@ -44,6 +44,33 @@ pub struct WalHeader {
     checksum: WalChecksum,
 }
 
+/// What the head of a frame says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    pub pgno: Pgno,
+    /// The last frame of a transaction: database size in pages after it.
+    pub commit: Option<u32>,
+    /// Of all frames up to this one.
+    pub checksum: WalChecksum,
+}
+
+/// Why a frame does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameFault {
+    /// It is not of this WAL: most often, an earlier one left it behind in the file.
+    Salts,
+    Checksum,
+}
+
+impl FrameFault {
+    pub const fn what(self) -> &'static str {
+        match self {
+            FrameFault::Salts => "salts",
+            FrameFault::Checksum => "checksum",
+        }
+    }
+}
+
 /// A point between two frames: what was read up to here, and how to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WalPosition {
@@ -102,6 +129,26 @@ impl WalHeader {
 
     pub fn read(file: &dyn LiveFile) -> Result<Option<WalHeader>, FileError> {
         Ok(WalHeader::parse(&file.read(0, HEADER_BYTES as u32)?))
+    }
+
+    /// Reads the head of a frame, and verifies that the whole frame belongs to this WAL and follows
+    /// what amounts to the checksum `before`. `bytes` are a frame's, as [`frame_bytes`] counts them.
+    pub fn frame(&self, before: WalChecksum, bytes: &[u8]) -> Result<Frame, FrameFault> {
+        let (head, page) = bytes.split_at(FRAME_HEADER_BYTES as usize);
+        if (be32(head, 8), be32(head, 12)) != self.salts {
+            return Err(FrameFault::Salts);
+        }
+        let sum = checksum(before, &head[..8], self.big_endian);
+        let sum = checksum(sum, page, self.big_endian);
+        let (pgno, pages) = (be32(head, 0), be32(head, 4));
+        if sum != (be32(head, 16), be32(head, 20)) || pgno == 0 {
+            return Err(FrameFault::Checksum);
+        }
+        Ok(Frame {
+            pgno: Pgno(pgno),
+            commit: (pages != 0).then_some(pages),
+            checksum: sum,
+        })
     }
 
     /// Before the first frame.
@@ -232,27 +279,16 @@ pub fn scan(
         }
         let bytes = &buffer[at..at + frame as usize];
         at += frame as usize;
-        let pgno = be32(bytes, 0);
-        let pages = be32(bytes, 4);
-        if (be32(bytes, 8), be32(bytes, 12)) != header.salts {
-            return Err(bad(position.offset, "salts"));
-        }
-        let sum = checksum(position.checksum, &bytes[..8], header.big_endian);
-        let sum = checksum(
-            sum,
-            &bytes[FRAME_HEADER_BYTES as usize..],
-            header.big_endian,
-        );
-        if sum != (be32(bytes, 16), be32(bytes, 20)) || pgno == 0 {
-            return Err(bad(position.offset, "checksum"));
-        }
+        let read = header
+            .frame(position.checksum, bytes)
+            .map_err(|fault| bad(position.offset, fault.what()))?;
         found.images.push(Image {
-            pgno: Pgno(pgno),
+            pgno: read.pgno,
             offset: position.offset + FRAME_HEADER_BYTES,
         });
         position.offset += frame;
-        position.checksum = sum;
-        if pages != 0 {
+        position.checksum = read.checksum;
+        if let Some(pages) = read.commit {
             committed = found.images.len();
             found.end = position;
             found.pages = pages;

@@ -12,13 +12,16 @@ wit_bindgen::generate!({
 });
 
 use engine::ltx::Layout;
-use engine::ports::{Environment, FileKind, Files, LogLevel};
+use engine::ports::{Entry, Environment, Files, LogLevel};
+use engine::rebuild::{self, Planned, RebuildError, Wish};
 use engine::replica::levels::Forced;
 use engine::replica::levels::schedule::Schedule;
 use engine::replica::upload::Parts;
 use engine::replica::{Error, Replicator, Settings, VFS_NAME};
-use engine::restore::{self, PlanError, RestoreError};
-use engine::verify::{self, Integrity};
+use engine::restore::generations::GenerationError;
+use engine::restore::{self, Listed, PlanError, RestoreError, Target};
+use engine::units::{Level, Txid};
+use engine::verify::Integrity;
 use exports::seawall::replicator::replicator as wit;
 use seawall::replicator::report;
 use std::cell::OnceCell;
@@ -88,6 +91,7 @@ impl wit::Guest for Component {
             parts: Parts {
                 bytes: settings.part_bytes as usize,
                 in_flight: settings.parts_in_flight as usize,
+                ..Parts::default()
             },
             schedule: Schedule {
                 levels: settings.level_intervals_ms,
@@ -164,70 +168,152 @@ impl wit::Guest for Component {
         })
     }
 
-    async fn plan(_target: wit::Target) -> Result<wit::RestorePlan, wit::Error> {
-        Err(wit::Error::Busy("no plans yet".to_owned()))
-    }
-
-    async fn follow(_parallelism: u32) -> Result<wit::Followed, wit::Error> {
-        Err(wit::Error::Busy("no following yet".to_owned()))
-    }
-
-    async fn objects(_level: Option<u8>) -> Result<Vec<wit::Object>, wit::Error> {
-        Err(wit::Error::Busy("no listing yet".to_owned()))
-    }
-
     async fn restore(options: wit::RestoreOptions) -> Result<wit::Restored, wit::Error> {
         let world = world();
-        let file = world
-            .files
-            .open(FileKind::Database, true)
-            .map_err(|error| failure(Error::file(FileKind::Database)(error)))?;
-        let restored = restore::restore(
+        let wish = Wish {
+            target: target(options.target),
+            parallelism: options.parallelism as usize,
+            check: match options.check {
+                wit::Integrity::None => Integrity::None,
+                wit::Integrity::Quick => Integrity::Quick,
+                wit::Integrity::Full => Integrity::Full,
+            },
+            follow: options.follow,
+        };
+        let (environment, files) = (&*world.environment, &*world.files);
+        let restored = rebuild::rebuild(
             &objects::Store,
-            &*world.environment,
+            environment,
             world.layout,
-            &*file,
-            restore::Options::default(),
+            files,
+            VFS_NAME,
+            wish,
         )
         .await
-        .map_err(|error| match error {
-            RestoreError::Plan(PlanError::Empty) => wit::Error::Nothing(error.to_string()),
-            error => failure(error.into()),
-        })?;
-        if restored.missing_pages > 0 && !restored.checksum_verified {
-            return Err(wit::Error::Replica(format!(
-                "{} pages of the database are in no object of the replica, and it holds no \
-                 checksum that would show that they are free pages: restored like this it could \
-                 be silently wrong",
-                restored.missing_pages
-            )));
-        }
-        let how = match options.check {
-            wit::Integrity::None => Integrity::None,
-            wit::Integrity::Quick => Integrity::Quick,
-            wit::Integrity::Full => Integrity::Full,
-        };
-        verify::check(&*world.files, VFS_NAME, how).map_err(wit::Error::Replica)?;
-        let checksums = engine::replica::checksums::Checksums::new(restored.page_checksums);
-        let cache = checksums.encode(restored.txid, restored.page_size);
-        if let Err(error) = world.files.replace_whole(FileKind::Checksums, &cache) {
-            // It only saves the first `sync` a full copy.
-            let text = format!("the page checksums cannot be saved: {error}");
-            world.environment.log(LogLevel::Warn, &text);
-        }
+        .map_err(not_rebuilt)?;
         Ok(wit::Restored {
             txid: restored.txid.0,
-            generation: None,
+            generation: restored.generation.map(|name| name.to_string()),
             page_size: restored.page_size.get(),
-            pages: restored.commit,
+            pages: restored.pages,
             downloaded: restored.downloaded_bytes,
             requests: restored.requests as u32,
             checksum_verified: restored.checksum_verified,
         })
     }
 
+    async fn plan(goal: wit::Target) -> Result<wit::RestorePlan, wit::Error> {
+        let world = world();
+        let (environment, layout) = (&*world.environment, world.layout);
+        let planned = rebuild::plan(&objects::Store, environment, layout, target(goal)).await;
+        Ok(match planned.map_err(not_restored)? {
+            Planned::Objects(plan, time_ms) => wit::RestorePlan {
+                txid: plan.reached.0,
+                time_ms,
+                generation: None,
+                objects: plan.objects.iter().map(|it| object(layout, it)).collect(),
+            },
+            Planned::Generation(plan) => wit::RestorePlan {
+                txid: 0,
+                time_ms: plan.reached_ms(),
+                generation: Some(plan.generation.to_string()),
+                objects: plan.entries().map(backup_file).collect(),
+            },
+        })
+    }
+
+    async fn follow(parallelism: u32) -> Result<wit::Followed, wit::Error> {
+        let world = world();
+        let (environment, files) = (&*world.environment, &*world.files);
+        let followed = restore::follow(
+            &objects::Store,
+            environment,
+            world.layout,
+            files,
+            VFS_NAME,
+            parallelism as usize,
+        )
+        .await
+        .map_err(not_restored)?;
+        Ok(wit::Followed {
+            before: followed.before.0,
+            txid: followed.txid.0,
+            pages: followed.pages,
+            downloaded: followed.downloaded_bytes,
+        })
+    }
+
+    async fn objects(level: Option<u8>) -> Result<Vec<wit::Object>, wit::Error> {
+        let world = world();
+        let level = level
+            .map(Level::new)
+            .transpose()
+            .map_err(|error| wit::Error::Database(error.to_string()))?;
+        let (environment, layout) = (&*world.environment, world.layout);
+        let listed = restore::list(&objects::Store, environment, layout, level).await;
+        let listing = listed.map_err(not_restored)?;
+        Ok(listing
+            .objects()
+            .iter()
+            .map(|it| object(layout, it))
+            .collect())
+    }
+
     fn close() {
         world().replicator.close();
+    }
+}
+
+fn target(target: wit::Target) -> Target {
+    match target {
+        wit::Target::Latest => Target::Latest,
+        wit::Target::Txid(txid) => Target::Txid(Txid(txid)),
+        wit::Target::BeforeMs(ms) => Target::Before(ms),
+    }
+}
+
+fn object(layout: Layout, listed: &Listed) -> wit::Object {
+    let name = listed.name;
+    wit::Object {
+        key: layout.key(&name),
+        level: name.level.get(),
+        min_txid: name.min.0,
+        max_txid: name.max.0,
+        bytes: listed.size,
+        time_ms: listed.modified_ms,
+    }
+}
+
+/// Of a 0.3 backup, whose files have neither level nor TXIDs.
+fn backup_file(entry: &Entry) -> wit::Object {
+    wit::Object {
+        key: entry.key.clone(),
+        level: 0,
+        min_txid: 0,
+        max_txid: 0,
+        bytes: entry.size,
+        time_ms: entry.modified_ms,
+    }
+}
+
+fn not_rebuilt(error: RebuildError) -> wit::Error {
+    match error {
+        RebuildError::Restore(error) => not_restored(error),
+        RebuildError::File { .. } => wit::Error::Database(error.to_string()),
+        RebuildError::Holes { .. } | RebuildError::CannotFollow | RebuildError::Integrity(_) => {
+            wit::Error::Replica(error.to_string())
+        }
+    }
+}
+
+fn not_restored(error: RestoreError) -> wit::Error {
+    match error {
+        RestoreError::Plan(PlanError::Empty) | RestoreError::Generation(GenerationError::Empty) => {
+            wit::Error::Nothing(error.to_string())
+        }
+        // Somebody reads the file: the next step may find it free.
+        RestoreError::Sqlite(_) => wit::Error::Busy(error.to_string()),
+        error => failure(error.into()),
     }
 }
 

@@ -27,12 +27,14 @@ pub fn normalise(command: &Command, args: impl IntoIterator<Item = OsString>) ->
     normalised
 }
 
-/// The flags of a command that take no value.
+/// The flags of a command, and of those below it, that take no value.
 fn switches_of(command: &Command) -> Vec<String> {
+    let below = command.get_subcommands().flat_map(switches_of);
     command
         .get_arguments()
         .filter(|argument| !argument.get_action().takes_values())
         .filter_map(|argument| argument.get_long().map(str::to_owned))
+        .chain(below)
         .collect()
 }
 

@@ -21,6 +21,8 @@ pub struct Request<Plan> {
     pub format: Format,
     /// The config wants log lines on stderr.
     pub stderr: bool,
+    /// The config wants source files in log lines.
+    pub source: bool,
     pub warnings: Vec<Finding>,
 }
 
@@ -63,13 +65,20 @@ pub fn replicate(
             }
         }
     };
-    if config.databases.is_empty() {
+    if config.databases.is_empty() && config.directories.is_empty() {
         let file = config_path(&args.config, environment);
         let text = format!("{} names no database; add one below `dbs:`", file.display());
         return Err(UsageError::Usage(text));
     }
+    let mut databases = config.databases;
+    for directory in &config.directories {
+        let paths = directory
+            .scan()
+            .map_err(|error| UsageError::Usage(format!("{}: {error}", directory.path.display())))?;
+        databases.extend(paths.iter().map(|path| directory.database(path)));
+    }
     let plan = plan::Replicate {
-        databases: config.databases,
+        databases,
         shutdown_sync_timeout: config.shutdown_sync_timeout,
     };
     Ok(request(
@@ -120,11 +129,11 @@ fn from_url(args: &Restore, environment: Environment<'_>) -> Result<Source, Usag
 fn from_config(args: &Restore, environment: Environment<'_>) -> Result<Source, UsageError> {
     let path = database_path(&args.source, environment)?;
     let config = load(&args.config, environment)?;
-    let mut databases = config.databases;
-    let Some(index) = databases.iter().position(|database| database.path == path) else {
-        let known: Vec<_> = databases
-            .iter()
-            .map(|db| db.path.display().to_string())
+    let Some(database) = config.database(&path) else {
+        let listed = config.databases.iter().map(|database| &database.path);
+        let known: Vec<_> = listed
+            .chain(config.directories.iter().map(|directory| &directory.path))
+            .map(|path| path.display().to_string())
             .collect();
         return Err(UsageError::Usage(format!(
             "database not found in config: {}\nThe config has: {}",
@@ -136,7 +145,6 @@ fn from_config(args: &Restore, environment: Environment<'_>) -> Result<Source, U
             }
         )));
     };
-    let database = databases.swap_remove(index);
     let output = match &args.output {
         Some(output) => absolute(output)?,
         None => database.path,
@@ -158,6 +166,7 @@ fn request<Plan>(
         level,
         format: logging.format,
         stderr: logging.stderr,
+        source: logging.source,
         warnings,
     }
 }
@@ -174,7 +183,7 @@ fn config_path(flags: &ConfigFlags, environment: Environment<'_>) -> PathBuf {
         .unwrap_or_else(|| default_path(environment))
 }
 
-fn default_path(environment: Environment<'_>) -> PathBuf {
+pub fn default_path(environment: Environment<'_>) -> PathBuf {
     let variable = CONFIG_VARIABLES
         .iter()
         .find_map(|name| environment(name).filter(|value| !value.is_empty()));

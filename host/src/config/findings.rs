@@ -1,6 +1,7 @@
 //! What reading a config brought to light: mistakes, which stop, and remarks, which do not.
 //! All of them are gathered, so that a person mends a file in one go.
 
+use super::Mistake;
 use super::tree::Position;
 use std::cell::RefCell;
 use std::fmt;
@@ -12,6 +13,16 @@ pub struct Finding {
     file: Option<String>,
     at: Position,
     text: String,
+}
+
+impl Finding {
+    pub fn mistake(&self) -> Mistake {
+        Mistake {
+            line: Some(self.at.line),
+            column: Some(self.at.column),
+            message: self.text.clone(),
+        }
+    }
 }
 
 impl fmt::Display for Finding {

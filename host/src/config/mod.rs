@@ -3,17 +3,25 @@
 //! A key either works, or a warning says that it has no effect, or it is an error: nothing that
 //! is written in the file is dropped silently.
 
+mod collisions;
 mod database;
+mod directory;
+mod encryption;
+mod entry;
 mod expand;
 mod findings;
-mod location;
+mod keys;
+mod oss;
 mod paths;
+mod pattern;
 mod replica;
-mod secret;
+pub mod report;
+pub mod schema;
 mod section;
 mod settings;
+mod socket;
 mod tree;
-mod unsupported;
+mod upkeep;
 mod url;
 mod values;
 
@@ -21,13 +29,15 @@ mod values;
 mod tests;
 
 pub use database::{Database, NEVER};
+pub use directory::{Directory, Found, is_database};
 pub use findings::{Finding, Findings};
-pub use location::{Location, S3Location};
 pub use paths::{database as database_path, is_replica_url};
 pub use replica::Replica;
-pub use secret::Secret;
+pub use socket::Socket;
+pub use upkeep::Upkeep;
 
 use crate::logging::{Format, Level, Logging};
+use entry::Subject;
 use section::Section;
 use settings::Settings;
 use std::path::{Path, PathBuf};
@@ -43,13 +53,22 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// Kubernetes kills a pod 30 s after it asked it to stop.
 const DEFAULT_SHUTDOWN_SYNC_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Litestream's.
+const DEFAULT_SHUTDOWN_SYNC_INTERVAL: Duration = Duration::from_millis(500);
+
 /// A config whose every value is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     pub databases: Vec<Database>,
+    pub directories: Vec<Directory>,
+    /// A program to run beside replication, as a shell would split it.
+    pub exec: Option<String>,
+    pub socket: Socket,
     pub logging: Logging,
     /// How long a stopping process goes on trying to upload what is left.
     pub shutdown_sync_timeout: Duration,
+    /// How long it waits between two tries.
+    pub shutdown_sync_interval: Duration,
     /// What to tell the user once logging is set up.
     pub warnings: Vec<Finding>,
 }
@@ -58,8 +77,12 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             databases: Vec::new(),
+            directories: Vec::new(),
+            exec: None,
+            socket: Socket::default(),
             logging: Logging::default(),
             shutdown_sync_timeout: DEFAULT_SHUTDOWN_SYNC_TIMEOUT,
+            shutdown_sync_interval: DEFAULT_SHUTDOWN_SYNC_INTERVAL,
             warnings: Vec::new(),
         }
     }
@@ -78,6 +101,29 @@ pub enum Error {
     /// One or more mistakes, in the order of the file.
     #[error("{}", lines(.0))]
     Invalid(Vec<Finding>),
+}
+
+/// One mistake, for machines.
+#[derive(Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Mistake {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<u64>,
+    pub message: String,
+}
+
+impl Error {
+    pub fn mistakes(&self) -> Vec<Mistake> {
+        match self {
+            Self::Invalid(findings) => findings.iter().map(Finding::mistake).collect(),
+            other => vec![Mistake {
+                line: None,
+                column: None,
+                message: other.to_string(),
+            }],
+        }
+    }
 }
 
 fn lines(findings: &[Finding]) -> String {
@@ -117,6 +163,17 @@ impl Config {
         let warnings = findings.finish().map_err(Error::Invalid)?;
         Ok(Self { warnings, ..config })
     }
+
+    /// The database at `path`, whether it is listed or one of a directory, and whether it exists
+    /// or not. Of several directories the first that has it counts.
+    pub fn database(&self, path: &Path) -> Option<Database> {
+        let listed = self.databases.iter().find(|database| database.path == path);
+        listed.cloned().or_else(|| {
+            let mut directories = self.directories.iter();
+            let directory = directories.find(|directory| directory.matches(path))?;
+            Some(directory.database(path))
+        })
+    }
 }
 
 fn read_file(path: &Path) -> Result<String, Error> {
@@ -147,54 +204,64 @@ fn read_document(source: &str, environment: Environment<'_>, findings: &Findings
 }
 
 fn read_root(root: &Node, environment: Environment<'_>, findings: &Findings) -> Option<Config> {
-    let mut top = Section::open("", root, findings)?;
+    let mut top = Section::open("", root, &keys::TOP, findings)?;
     let defaults = Settings::read(&mut top);
-    let shutdown_sync_timeout = top.duration("shutdown-sync-timeout");
+    let upkeep = Upkeep::read(&mut top);
+    let snapshots = upkeep::Snapshots::read(&mut top);
     let require_fencing = top.boolean("require-fencing").unwrap_or(false);
-    let logging = top
-        .entry("logging")
-        .and_then(|entry| read_logging(&entry.node, findings));
-    let nodes = top.list("dbs").unwrap_or_default();
-    top.close(&[unsupported::GLOBAL, unsupported::REPLICA_SETTINGS]);
+    let standard = Config::default();
+    let mut config = Config {
+        exec: top.text("exec"),
+        socket: Socket::read(&mut top, environment),
+        logging: read_logging(&mut top),
+        shutdown_sync_timeout: top
+            .duration("shutdown-sync-timeout")
+            .unwrap_or(standard.shutdown_sync_timeout),
+        shutdown_sync_interval: top
+            .interval("shutdown-sync-interval")
+            .unwrap_or(standard.shutdown_sync_interval),
+        ..standard
+    };
+    if let Some(validation) = top.mapping("validation") {
+        validation.close();
+    }
+    let items = top.mappings("dbs").unwrap_or_default();
+    top.close();
 
-    let placed: Vec<_> = nodes
-        .iter()
-        .enumerate()
-        .filter_map(|(index, node)| {
-            database::read(
-                &format!("dbs[{index}]"),
-                node,
-                &defaults,
-                environment,
-                findings,
-            )
-        })
-        .collect();
-    database::refuse_collisions(&placed, findings);
-    let databases = placed
+    let (entries, database_snapshots): (Vec<_>, Vec<_>) = items
         .into_iter()
-        .map(|placed| Database {
-            require_fencing,
-            ..placed.database
-        })
-        .collect();
-    Some(Config {
-        databases,
-        logging: logging.unwrap_or_default(),
-        shutdown_sync_timeout: shutdown_sync_timeout.unwrap_or(DEFAULT_SHUTDOWN_SYNC_TIMEOUT),
-        warnings: Vec::new(),
-    })
+        .map(|item| entry::read(item, &defaults, environment, findings))
+        .unzip();
+    let mut entries: Vec<_> = entries.into_iter().flatten().collect();
+    collisions::refuse(&entries, findings);
+    let upkeep = upkeep.promote(snapshots, &database_snapshots, findings);
+    for entry in &mut entries {
+        let database = entry.database_mut();
+        database.upkeep.clone_from(&upkeep);
+        database.require_fencing = require_fencing;
+    }
+    for entry in entries {
+        match entry.subject {
+            Subject::Database(database) => config.databases.push(database),
+            Subject::Directory(directory) => config.directories.push(directory),
+        }
+    }
+    Some(config)
 }
 
-fn read_logging(node: &Node, findings: &Findings) -> Option<Logging> {
-    let mut section = Section::open("logging", node, findings)?;
-    let level = section.parsed("level", Level::EXPECTED, |text| text.parse::<Level>().ok());
-    let format = section.parsed("type", Format::EXPECTED, |text| text.parse::<Format>().ok());
+fn read_logging(top: &mut Section<'_>) -> Logging {
+    let Some(mut section) = top.mapping("logging") else {
+        return Logging::default();
+    };
+    let level = section.choice("level", Level::EXPECTED, |text| text.parse::<Level>().ok());
+    let format = section.choice("type", Format::EXPECTED, |text| text.parse::<Format>().ok());
     let stderr = section.boolean("stderr");
-    section.close(&[unsupported::LOGGING]);
-    Some(Logging {
+    let source = section.boolean("source");
+    section.close();
+    Logging {
         level,
         format: format.unwrap_or_default(),
         stderr: stderr.unwrap_or(false),
-    })
+        source: source.unwrap_or(false),
+    }
 }

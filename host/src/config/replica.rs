@@ -2,12 +2,12 @@
 
 use super::Environment;
 use super::findings::Findings;
-use super::location::{Location, S3Location};
-use super::section::{Section, Text};
-use super::settings::{Connection, Settings};
-use super::tree::{Node, Position};
-use super::unsupported;
+use super::oss;
+use super::section::{Item, Text};
+use super::settings::{Connection, Provider, Settings};
+use super::tree::Position;
 use super::url::{self, ReplicaUrl};
+use crate::objects::{Encryption, Location, S3Location};
 use std::time::Duration;
 
 /// How long changes gather before they are uploaded: Litestream's default, and the most that is
@@ -18,6 +18,10 @@ const DEFAULT_SYNC_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Replica {
     pub location: Location,
     pub sync_interval: Duration,
+    /// The size of the parts of large uploads. None: as the component likes.
+    pub part_bytes: Option<u64>,
+    /// How many parts of one upload may be under way. None: as the component likes.
+    pub concurrency: Option<usize>,
 }
 
 impl Replica {
@@ -35,32 +39,31 @@ impl Replica {
     }
 }
 
-/// Reads the mapping at `node`; `defaults` are the settings at the top of the file.
+/// Reads a `replica`; `defaults` are the settings at the top of the file.
 pub fn read(
-    name: &str,
-    node: &Node,
+    item: Item<'_>,
     defaults: &Settings,
     environment: Environment<'_>,
     findings: &Findings,
 ) -> Option<Replica> {
-    let mut section = Section::open(name, node, findings)?;
+    let (name, at) = (item.name.clone(), item.node.at);
+    let mut section = item.open(findings)?;
     let written = Written {
-        kind: section.placed_text("type"),
+        kind: section.placed_choice("type"),
         path: section.placed_text("path"),
         url: section.placed_text("url"),
         bucket: section.placed_text("bucket"),
         settings: Settings::read(&mut section),
     };
-    section.ignore("name"); // Litestream 0.3 told several replicas apart by it.
     let reader = Reader {
-        name,
-        at: node.at,
+        name: &name,
+        at,
         environment,
         findings,
     };
     // Other kinds have keys of their own: the refusal of the kind says enough.
     let kind = reader.kind(&written)?;
-    section.close(&[unsupported::REPLICA_SETTINGS]);
+    section.close();
     let place = reader.place(&written, kind, defaults)?;
     reader.resolve(place, written.settings, defaults)
 }
@@ -76,7 +79,7 @@ struct Written {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    S3,
+    Bucket(Provider),
     File,
 }
 
@@ -98,7 +101,8 @@ impl Reader<'_> {
     fn kind(&self, written: &Written) -> Option<Option<Kind>> {
         match written.kind.as_ref() {
             None => Some(None),
-            Some(kind) if kind.text == "s3" => Some(Some(Kind::S3)),
+            Some(kind) if kind.text == "s3" => Some(Some(Kind::Bucket(Provider::Aws))),
+            Some(kind) if kind.text == "oss" => Some(Some(Kind::Bucket(Provider::Alibaba))),
             Some(kind) if kind.text == "file" => Some(Some(Kind::File)),
             Some(kind) => self.error(kind.at, url::unknown_kind(&kind.text)),
         }
@@ -114,7 +118,7 @@ impl Reader<'_> {
             return self.place_by_url(url, written, kind);
         }
         match kind {
-            Some(Kind::S3) => self.place_in_bucket(written, defaults),
+            Some(Kind::Bucket(provider)) => self.place_in_bucket(written, provider, defaults),
             Some(Kind::File) | None => self.place_in_directory(written, kind),
         }
     }
@@ -135,7 +139,7 @@ impl Reader<'_> {
         }
         let place = url::parse(&url.text, url.at, self.environment, self.findings)?;
         let kind_of_place = match place {
-            ReplicaUrl::S3 { .. } => Kind::S3,
+            ReplicaUrl::Bucket { provider, .. } => Kind::Bucket(provider),
             ReplicaUrl::Directory(_) => Kind::File,
         };
         if let Some(written_kind) = &written.kind
@@ -150,7 +154,12 @@ impl Reader<'_> {
         Some(place)
     }
 
-    fn place_in_bucket(&self, written: &Written, defaults: &Settings) -> Option<ReplicaUrl> {
+    fn place_in_bucket(
+        &self,
+        written: &Written,
+        provider: Provider,
+        defaults: &Settings,
+    ) -> Option<ReplicaUrl> {
         let Some(bucket) = written
             .settings
             .bucket
@@ -167,7 +176,8 @@ impl Reader<'_> {
             Some(path) => path.text.clone(),
             None => String::new(),
         };
-        Some(ReplicaUrl::S3 {
+        Some(ReplicaUrl::Bucket {
+            provider,
             bucket: bucket.clone(),
             path,
             connection: Connection::default(),
@@ -205,8 +215,10 @@ impl Reader<'_> {
 
     fn resolve(&self, place: ReplicaUrl, own: Settings, defaults: &Settings) -> Option<Replica> {
         let sync_interval = own.sync_interval.or(defaults.sync_interval);
-        let location = match place {
-            ReplicaUrl::S3 {
+        let sync_interval = sync_interval.unwrap_or(DEFAULT_SYNC_INTERVAL);
+        match place {
+            ReplicaUrl::Bucket {
+                provider,
                 bucket,
                 path,
                 connection,
@@ -215,40 +227,74 @@ impl Reader<'_> {
                     connection,
                     ..Settings::default()
                 };
-                let environment = Settings::from_environment(self.environment);
-                let settings = own.or(&url).or(defaults).or(&environment);
-                self.check_credentials(&settings)?;
-                s3_location(bucket, path, settings)
+                let environment = Settings::from_environment(provider, self.environment);
+                let mut settings = own.or(&url).or(defaults).or(&environment);
+                self.check_credentials(provider, &settings)?;
+                if provider == Provider::Alibaba {
+                    settings.connection = oss::complete(settings.connection);
+                }
+                let encryption = settings
+                    .encryption
+                    .resolve(self.environment)
+                    .map_err(|message| self.complain(&message))
+                    .ok()?;
+                let (part_bytes, concurrency) = (
+                    settings.connection.part_bytes,
+                    settings.connection.concurrency,
+                );
+                let location = Location::from(s3_location(bucket, path, settings, encryption));
+                location
+                    .check()
+                    .map_err(|error| self.complain(&error.to_string()))
+                    .ok()?;
+                Some(Replica {
+                    location,
+                    sync_interval,
+                    part_bytes,
+                    concurrency: concurrency.map(|count| count as usize),
+                })
             }
             ReplicaUrl::Directory(path) => {
-                if own
-                    != (Settings {
-                        sync_interval: own.sync_interval,
-                        ..Settings::default()
-                    })
-                {
+                let of_directories = Settings {
+                    sync_interval: own.sync_interval,
+                    ..Settings::default()
+                };
+                if own != of_directories {
                     let text = format!(
                         "the S3 keys of {} have no effect: it is a directory",
                         self.name
                     );
                     self.findings.warn(self.at, text);
                 }
-                Location::Directory { path }
+                Some(Replica {
+                    location: Location::Directory { path },
+                    sync_interval,
+                    part_bytes: None,
+                    concurrency: None,
+                })
             }
-        };
-        Some(Replica {
-            location,
-            sync_interval: sync_interval.unwrap_or(DEFAULT_SYNC_INTERVAL),
-        })
+        }
     }
 
-    fn check_credentials(&self, settings: &Settings) -> Option<()> {
+    fn complain(&self, message: &str) {
+        self.findings
+            .error(self.at, format!("{}: {message}", self.name));
+    }
+
+    fn check_credentials(&self, provider: Provider, settings: &Settings) -> Option<()> {
+        let name = self.name;
         let missing = match (&settings.access_key_id, &settings.secret_access_key) {
             (Some(_), None) => "secret-access-key",
             (None, Some(_)) => "access-key-id",
+            (None, None) if provider == Provider::Alibaba => {
+                let text = format!(
+                    "{name} has no credentials; add access-key-id and secret-access-key, or set \
+                     OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET"
+                );
+                return self.error(self.at, text);
+            }
             _ => return Some(()),
         };
-        let name = self.name;
         self.error(
             self.at,
             format!(
@@ -259,18 +305,25 @@ impl Reader<'_> {
     }
 }
 
-fn s3_location(bucket: String, path: String, settings: Settings) -> Location {
+fn s3_location(
+    bucket: String,
+    path: String,
+    settings: Settings,
+    encryption: Option<Encryption>,
+) -> S3Location {
     let connection = settings.connection;
-    Location::S3(S3Location {
-        bucket,
-        path,
+    S3Location {
         endpoint: connection.endpoint,
         region: connection.region,
         force_path_style: connection.force_path_style,
         access_key_id: settings.access_key_id,
         secret_access_key: settings.secret_access_key,
+        session_token: settings.session_token,
         skip_verify: connection.skip_verify.unwrap_or(false),
         sign_payload: connection.sign_payload.unwrap_or(true),
+        content_md5: connection.content_md5.unwrap_or(true),
         storage_class: connection.storage_class,
-    })
+        encryption,
+        ..S3Location::new(bucket, path)
+    }
 }

@@ -1,20 +1,22 @@
-//! Replica URLs: `s3://bucket/path?endpoint=…&region=…&forcePathStyle=true`, `file:///backup`, or
-//! a plain path.
+//! Replica URLs: `s3://bucket/path?endpoint=…&region=…&forcePathStyle=true`, `oss://bucket/path`,
+//! `file:///backup`, or a plain path.
 
 use super::Environment;
 use super::findings::Findings;
+use super::keys;
+use super::oss;
 use super::paths;
 use super::section::Section;
-use super::settings::Connection;
+use super::settings::{Connection, Provider};
 use super::tree::{Entry, Node, Position, Value};
-use super::unsupported;
 use percent_encoding::percent_decode_str;
 use std::path::PathBuf;
 
 /// What a URL says.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ReplicaUrl {
-    S3 {
+    Bucket {
+        provider: Provider,
         bucket: String,
         path: String,
         connection: Connection,
@@ -37,12 +39,25 @@ pub fn parse(
         "file" => directory(&decode(rest), at, environment, findings),
         "s3" => {
             let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-            let bucket = bucket(host, at, findings)?.to_owned();
-            let connection = connection(query, at, findings)?;
-            Some(ReplicaUrl::S3 {
-                bucket,
+            Some(ReplicaUrl::Bucket {
+                provider: Provider::Aws,
+                bucket: bucket("s3", host, at, findings)?.to_owned(),
                 path: decode(path),
-                connection,
+                connection: connection(query, at, findings)?,
+            })
+        }
+        "oss" => {
+            let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+            let (host, endpoint) = oss::bucket_and_endpoint(host);
+            let written = connection(query, at, findings)?;
+            Some(ReplicaUrl::Bucket {
+                provider: Provider::Alibaba,
+                bucket: bucket("oss", host, at, findings)?.to_owned(),
+                path: decode(path),
+                connection: Connection {
+                    endpoint: written.endpoint.or(endpoint),
+                    ..written
+                },
             })
         }
         other => {
@@ -54,7 +69,16 @@ pub fn parse(
 
 /// What to say of a kind of replica that is not there.
 pub fn unknown_kind(kind: &str) -> String {
-    format!("replicas of type \"{kind}\" are not supported yet; this release has: s3, file")
+    let why = match kind {
+        "gs" => {
+            "are refused: Google's S3 interface ignores conditional writes without a word, so that \
+             a second writer would not be kept out and would damage the replica; use a bucket of a \
+             store that honours them"
+        }
+        "abs" | "sftp" | "webdav" | "nats" => "are not supported; use one of the others",
+        _ => "are not known",
+    };
+    format!("replicas of type \"{kind}\" {why}; this release has: s3, file, oss")
 }
 
 /// A replica in a directory of this machine.
@@ -73,15 +97,18 @@ pub fn directory(
     }
 }
 
-fn bucket<'a>(host: &'a str, at: Position, findings: &Findings) -> Option<&'a str> {
+fn bucket<'a>(scheme: &str, host: &'a str, at: Position, findings: &Findings) -> Option<&'a str> {
     let problem = if host.is_empty() {
-        "the URL of the replica names no bucket; write s3://bucket/path"
+        format!("the URL of the replica names no bucket; write {scheme}://bucket/path")
     } else if host.contains('@') {
         "the URL of the replica must not hold credentials; \
          use access-key-id and secret-access-key, or the environment"
+            .to_owned()
     } else if host.contains(':') || host.ends_with(".amazonaws.com") {
-        "the URL of the replica must name the bucket alone; \
-         write s3://bucket/path?endpoint=…&region=… instead of a host name"
+        format!(
+            "the URL of the replica must name the bucket alone; \
+             write {scheme}://bucket/path?endpoint=…&region=… instead of a host name"
+        )
     } else {
         return Some(host);
     };
@@ -108,9 +135,9 @@ fn connection(query: &str, at: Position, findings: &Findings) -> Option<Connecti
         at,
         value: Value::Map(entries),
     };
-    let mut section = Section::open("the replica's URL", &parameters, findings)?;
+    let mut section = Section::open("the replica's URL", &parameters, &keys::URL, findings)?;
     let connection = Connection::read(&mut section);
-    section.close(&[unsupported::URL]);
+    section.close();
     Some(connection)
 }
 
@@ -158,8 +185,12 @@ mod tests {
     #[test]
     fn an_s3_url_names_bucket_path_and_connection() {
         for query in [
-            "endpoint=http://127.0.0.1:9000&region=eu-1&forcePathStyle=true&skipVerify=true",
-            "endpoint=http%3A%2F%2F127.0.0.1%3A9000&region=eu-1&force-path-style=true&skip-verify=true",
+            "endpoint=http://127.0.0.1:9000&region=eu-1&forcePathStyle=true&skipVerify=true\
+             &signPayload=false&requireContentMD5=false&storageClass=COLD&partSize=8MiB\
+             &concurrency=3",
+            "endpoint=http%3A%2F%2F127.0.0.1%3A9000&region=eu-1&force-path-style=true\
+             &skip-verify=true&sign-payload=false&require-content-md5=false&storage-class=COLD\
+             &part-size=8388608&concurrency=3",
         ] {
             let (url, warnings) = read(&format!("s3://my.bucket/a%20dir/app.db?{query}")).unwrap();
             let connection = Connection {
@@ -167,19 +198,40 @@ mod tests {
                 region: Some("eu-1".to_owned()),
                 force_path_style: Some(true),
                 skip_verify: Some(true),
-                ..Connection::default()
+                sign_payload: Some(false),
+                content_md5: Some(false),
+                storage_class: Some("COLD".to_owned()),
+                part_bytes: Some(8 << 20),
+                concurrency: Some(3),
             };
-            let (bucket, path) = ("my.bucket".to_owned(), "a dir/app.db".to_owned());
-            assert_eq!(
-                url,
-                ReplicaUrl::S3 {
-                    bucket,
-                    path,
-                    connection
-                }
-            );
+            let expected = ReplicaUrl::Bucket {
+                provider: Provider::Aws,
+                bucket: "my.bucket".to_owned(),
+                path: "a dir/app.db".to_owned(),
+                connection,
+            };
+            assert_eq!(url, expected);
             assert_eq!(warnings, [""; 0]);
         }
+    }
+
+    #[test]
+    fn an_oss_url_may_name_its_endpoint() {
+        let place = |text| match read(text).unwrap().0 {
+            ReplicaUrl::Bucket {
+                provider: Provider::Alibaba,
+                bucket,
+                path,
+                connection,
+            } => (bucket, path, connection.endpoint),
+            other => panic!("expected a bucket of OSS, found {other:?}"),
+        };
+        let endpoint = "https://s3.oss-cn-beijing.aliyuncs.com".to_owned();
+        assert_eq!(
+            place("oss://b.oss-cn-beijing.aliyuncs.com/a/b"),
+            ("b".to_owned(), "a/b".to_owned(), Some(endpoint))
+        );
+        assert_eq!(place("oss://b/a"), ("b".to_owned(), "a".to_owned(), None));
     }
 
     #[test]
@@ -203,15 +255,9 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_without_effect_is_a_warning() {
-        let (_, warnings) = read("s3://b/p?requireContentMD5=false&partSize=8MB").unwrap();
-        assert_eq!(warnings.len(), 2, "{warnings:?}");
-        assert!(warnings[0].contains("require-content-md5"), "{warnings:?}");
-    }
-
-    #[test]
     fn other_stores_and_odd_hosts_are_refused() {
-        assert!(error("gs://bucket/x").contains("this release has: s3, file"));
+        assert!(error("gs://bucket/x").contains("ignores conditional writes"));
+        assert!(error("abs://a@b/x").ends_with("this release has: s3, file, oss"));
         assert!(error("s3:///x").contains("names no bucket"));
         assert!(error("s3://minio:9000/b/x").contains("endpoint="));
         assert!(error("s3://b.s3.eu-west-1.amazonaws.com/x").contains("region="));

@@ -8,7 +8,10 @@ pub const DURATION: &str = "a duration such as \"500ms\", \"10s\" or \"1h30m\"";
 /// What a size looks like, for messages.
 pub const SIZE: &str = "a size in bytes such as 1048576, \"64MB\" or \"64MiB\"";
 
-const NANOSECONDS: &[(&str, u128)] = &[
+/// What Unix permissions look like, for messages.
+pub const PERMISSIONS: &str = "octal permissions that begin with 0, such as 0600";
+
+pub const NANOSECONDS: &[(&str, u128)] = &[
     ("ns", 1),
     ("us", 1_000),
     ("µs", 1_000), // U+00B5, the micro sign
@@ -19,7 +22,7 @@ const NANOSECONDS: &[(&str, u128)] = &[
     ("h", 3_600_000_000_000),
 ];
 
-const BYTES: &[(&str, u64)] = &[
+pub const BYTES: &[(&str, u64)] = &[
     ("", 1),
     ("b", 1),
     ("k", 1_000),
@@ -34,17 +37,35 @@ const BYTES: &[(&str, u64)] = &[
     ("gb", 1_000_000_000),
     ("gi", 1 << 30),
     ("gib", 1 << 30),
+    ("t", 1_000_000_000_000),
+    ("tb", 1_000_000_000_000),
+    ("ti", 1 << 40),
+    ("tib", 1 << 40),
 ];
+
+/// The words of YAML.
+pub const TRUE: [&str; 3] = ["true", "yes", "on"];
+pub const FALSE: [&str; 3] = ["false", "no", "off"];
+
+const MOST_PERMISSIONS: u32 = 0o777;
 
 /// The longest fraction that is read: nanoseconds have nine digits, more cannot matter.
 const MAX_FRACTION_DIGITS: usize = 18;
 
 pub fn boolean(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "yes" | "on" => Some(true),
-        "false" | "no" | "off" => Some(false),
-        _ => None,
-    }
+    let is = |word: &&str| text.eq_ignore_ascii_case(word);
+    let truth = TRUE.iter().any(is);
+    (truth || FALSE.iter().any(is)).then_some(truth)
+}
+
+/// Unix permissions. The leading zero is asked for: to YAML, and so to Litestream, `600` is the
+/// decimal number, which as permissions would let strangers in.
+pub fn permissions(text: &str) -> Option<u32> {
+    let digits = text.strip_prefix('0')?;
+    let digits = digits.strip_prefix('o').unwrap_or(digits);
+    let is_octal = digits.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+    let permissions = u32::from_str_radix(digits, 8).ok()?;
+    (is_octal && permissions <= MOST_PERMISSIONS).then_some(permissions)
 }
 
 /// A Go duration that is not negative. Only `0` needs no unit.
@@ -158,6 +179,7 @@ mod tests {
             ("64 mib", 64 << 20),
             ("1.5k", 1_500),
             ("1G", 1_000_000_000),
+            ("1TiB", 1 << 40),
         ] {
             assert_eq!(size(text), Some(bytes), "{text}");
         }
@@ -167,6 +189,21 @@ mod tests {
     fn what_is_not_a_size_is_refused() {
         for text in ["", "MB", "-1", "1XB", "64 M B", "99999999999999999999"] {
             assert_eq!(size(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn permissions_are_octal_and_say_so() {
+        for (text, mode) in [
+            ("0600", 0o600),
+            ("0o660", 0o660),
+            ("00", 0),
+            ("0777", 0o777),
+        ] {
+            assert_eq!(permissions(text), Some(mode), "{text}");
+        }
+        for text in ["600", "384", "0", "", "0608", "01777", "0+60", "rw"] {
+            assert_eq!(permissions(text), None, "{text}");
         }
     }
 

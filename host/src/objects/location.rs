@@ -1,16 +1,84 @@
 //! Where objects are kept, as the configuration states it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use super::{Error, s3};
 
 /// A bucket's prefix or a directory.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
     S3(Box<S3Location>),
     /// `file://`: keys are paths below this directory, which is made when it is first written to.
     Directory {
         path: PathBuf,
     },
+}
+
+impl Location {
+    /// Errors: [`Error::Invalid`] when the location makes no sense. Asks nobody.
+    pub fn check(&self) -> Result<(), Error> {
+        match self {
+            Location::S3(location) => s3::check(location),
+            Location::Directory { .. } => Ok(()),
+        }
+    }
+
+    /// The place `relative` below this one, of which every part is UTF-8.
+    pub fn join(&self, relative: &Path) -> Location {
+        match self {
+            Location::Directory { path } => Location::Directory {
+                path: path.join(relative),
+            },
+            Location::S3(s3) => {
+                let mut path = s3.path.trim_end_matches('/').to_owned();
+                for part in relative {
+                    if !path.is_empty() {
+                        path.push('/');
+                    }
+                    path.push_str(&part.to_string_lossy());
+                }
+                let joined = S3Location {
+                    path,
+                    ..(**s3).clone()
+                };
+                Location::S3(Box::new(joined))
+            }
+        }
+    }
+
+    /// Where this place is below `base`: empty when it is `base`, `None` when it is elsewhere.
+    pub fn below(&self, base: &Location) -> Option<PathBuf> {
+        match (self, base) {
+            (Location::Directory { path }, Location::Directory { path: base }) => {
+                path.strip_prefix(base).ok().map(Path::to_owned)
+            }
+            (Location::S3(s3), Location::S3(base)) if s3.bucket_name() == base.bucket_name() => {
+                // As paths they are compared part by part.
+                Path::new(s3.path.trim_matches('/'))
+                    .strip_prefix(base.path.trim_matches('/'))
+                    .ok()
+                    .map(Path::to_owned)
+            }
+            _ => None,
+        }
+    }
+
+    /// The same text for two locations that would overwrite each other.
+    pub fn identity(&self) -> String {
+        match self {
+            Location::Directory { path } => format!("file://{}", path.display()),
+            Location::S3(s3) => format!("s3://{}/{}", s3.bucket_name(), s3.path.trim_matches('/')),
+        }
+    }
+
+    /// As a replica's URL, without anything secret.
+    pub fn url(&self) -> String {
+        match self {
+            Location::Directory { path } => format!("file://{}", path.display()),
+            Location::S3(s3) => s3.url(),
+        }
+    }
 }
 
 impl From<S3Location> for Location {
@@ -20,7 +88,7 @@ impl From<S3Location> for Location {
 }
 
 /// A prefix of a bucket. `None` always means: the default, as stated at each field.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Location {
     pub bucket: String,
     /// Objects are named `<path>/<key>`. As with Litestream an empty path gives `/<key>`.
@@ -66,10 +134,37 @@ impl S3Location {
             encryption: None,
         }
     }
+
+    /// The bucket and whose it is.
+    fn bucket_name(&self) -> String {
+        let endpoint = self.endpoint.as_deref().unwrap_or_default().to_lowercase();
+        let host = endpoint
+            .split_once("://")
+            .map_or(&*endpoint, |(_, host)| host);
+        format!("{}@{}", self.bucket, host.trim_end_matches('/'))
+    }
+
+    fn url(&self) -> String {
+        let mut url = format!("s3://{}/{}", self.bucket, self.path.trim_start_matches('/'));
+        let style = self.force_path_style.map(|on| on.to_string());
+        let parameters = [
+            ("endpoint", self.endpoint.as_ref()),
+            ("region", self.region.as_ref()),
+            ("forcePathStyle", style.as_ref()),
+        ];
+        let given = parameters
+            .iter()
+            .filter_map(|(name, value)| Some((name, (*value)?)));
+        for (index, (name, value)) in given.enumerate() {
+            let before = if index == 0 { '?' } else { '&' };
+            url.push_str(&format!("{before}{name}={value}"));
+        }
+        url
+    }
 }
 
 /// Server-side encryption beyond the bucket's default.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Encryption {
     /// `sse-kms-key-id`.
     Kms { key_id: String },
@@ -107,6 +202,54 @@ impl fmt::Debug for Secret {
 mod tests {
     use super::*;
 
+    fn bucket(path: &str) -> Location {
+        S3Location::new("b", path).into()
+    }
+
+    fn directory(path: &str) -> Location {
+        Location::Directory { path: path.into() }
+    }
+
+    #[test]
+    fn a_place_below_another_is_found_again() {
+        for (base, joined) in [
+            (bucket("p"), bucket("p/sub/app.db")),
+            (bucket("p/"), bucket("p/sub/app.db")),
+            (bucket(""), bucket("sub/app.db")),
+            (directory("/backup"), directory("/backup/sub/app.db")),
+        ] {
+            let relative = Path::new("sub/app.db");
+            assert_eq!(base.join(relative), joined);
+            assert_eq!(joined.below(&base).as_deref(), Some(relative));
+            assert_eq!(base.below(&base), Some(PathBuf::new()));
+            assert_eq!(base.below(&joined), None);
+        }
+    }
+
+    #[test]
+    fn what_only_looks_alike_is_elsewhere() {
+        let mut other = S3Location::new("b", "p/x");
+        other.endpoint = Some("http://127.0.0.1:9000".into());
+        let other = Location::from(other);
+        assert_eq!(bucket("pp/x").below(&bucket("p")), None);
+        assert_eq!(other.below(&bucket("p")), None);
+        assert_eq!(directory("/p/x").below(&bucket("p")), None);
+        assert_ne!(other.identity(), bucket("p/x").identity());
+    }
+
+    #[test]
+    fn one_place_in_two_spellings_is_one_place() {
+        let at = |endpoint: &str, path| {
+            let mut location = S3Location::new("b", path);
+            location.endpoint = Some(endpoint.into());
+            Location::from(location).identity()
+        };
+        assert_eq!(
+            at("https://S3.example.com/", "p"),
+            at("s3.example.com", "/p/")
+        );
+    }
+
     #[test]
     fn a_printed_location_shows_no_secret() {
         let mut location = S3Location::new("bucket", "db");
@@ -118,7 +261,8 @@ mod tests {
             key_base64: Secret::new("hush-3"),
         });
 
-        let printed = format!("{:?}", Location::from(location));
+        let location = Location::from(location);
+        let printed = format!("{location:?} {} {}", location.url(), location.identity());
 
         assert!(printed.contains("bucket"));
         assert!(!printed.contains("hush"), "{printed}");

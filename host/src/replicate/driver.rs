@@ -27,6 +27,10 @@ const RETRY_BUSY: Duration = Duration::from_millis(50);
 /// not noticed: after a notice without anything new the look is repeated, at growing distances.
 const FIRST_LOOK_AGAIN: Duration = Duration::from_micros(500);
 
+/// Large objects are sent in parts of this size, so many at once.
+const PART_BYTES: u32 = 8 << 20;
+const PARTS_IN_FLIGHT: u32 = 2;
+
 pub struct Driver {
     instance: Instance,
     settings: wit::Settings,
@@ -42,7 +46,7 @@ impl Driver {
         database: &Database,
         shutdown_timeout: Duration,
     ) -> anyhow::Result<Driver> {
-        let location = Location::from(&database.replica.location);
+        let location = database.replica.location.clone();
         let layout = match location {
             Location::S3(_) => wit::Layout::Hexadecimal,
             Location::Directory { .. } => wit::Layout::Decimal,
@@ -54,6 +58,8 @@ impl Driver {
             .instantiate(name.clone(), files, store, Arc::new(|_, _| {}))
             .await
             .map_err(component::failed)?;
+        let ms = |duration: Duration| duration.as_millis() as u64;
+        let upkeep = &database.upkeep;
         let settings = wit::Settings {
             layout,
             min_checkpoint_pages: database.min_checkpoint_pages,
@@ -62,16 +68,24 @@ impl Driver {
                 pages => pages,
             },
             max_sync_bytes: database.max_sync_bytes,
-            checkpoint_interval_ms: database.checkpoint_interval.as_millis() as u64,
+            checkpoint_interval_ms: ms(database.checkpoint_interval),
             require_fencing: database.require_fencing,
-            level_intervals_ms: vec![30_000, 300_000, 3_600_000],
-            snapshot_interval_ms: 86_400_000,
-            snapshot_retention_ms: 86_400_000,
-            l0_retention_ms: 300_000,
-            l0_retention_check_ms: 15_000,
-            retention: true,
-            part_bytes: 8 << 20,
-            parts_in_flight: 2,
+            level_intervals_ms: upkeep.levels.iter().copied().map(ms).collect(),
+            snapshot_interval_ms: ms(upkeep.snapshot_interval),
+            snapshot_retention_ms: ms(upkeep.snapshot_retention),
+            l0_retention_ms: ms(upkeep.l0_retention),
+            l0_retention_check_ms: ms(upkeep.l0_retention_check),
+            retention: upkeep.retention,
+            part_bytes: database
+                .replica
+                .part_bytes
+                .map_or(PART_BYTES, |bytes| u32::try_from(bytes).unwrap_or(u32::MAX)),
+            parts_in_flight: database
+                .replica
+                .concurrency
+                .map_or(PARTS_IN_FLIGHT, |count| {
+                    u32::try_from(count).unwrap_or(u32::MAX)
+                }),
         };
         Ok(Driver {
             instance,

@@ -44,6 +44,14 @@ impl fmt::Display for ObjectName {
 }
 
 impl Layout {
+    /// What the keys of all levels begin with, and no key of another kind.
+    pub fn root(self) -> &'static str {
+        match self {
+            Layout::Hexadecimal => "000",
+            Layout::Decimal => "ltx/",
+        }
+    }
+
     /// What the keys of a level begin with.
     pub fn prefix(self, level: Level) -> String {
         match self {
@@ -98,6 +106,7 @@ mod tests {
             for level in 0..=9 {
                 let name = name(level, 3, 0xabc);
                 assert_eq!(layout.parse(&layout.key(&name)), Some(name));
+                assert!(layout.key(&name).starts_with(layout.root()));
             }
         }
     }

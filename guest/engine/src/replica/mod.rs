@@ -143,16 +143,8 @@ impl<O: Objects> Replicator<O> {
     ///
     /// Errors: see [`Error`]. After each of them but `Fenced` it is safe and right to call again.
     pub async fn sync(&self) -> Result<Synced, Error> {
-        self.with(|state| match &state.fenced {
-            Some((txid, author)) => Err(Error::Fenced {
-                txid: *txid,
-                author: author.clone(),
-            }),
-            None => {
-                state.shipping = true;
-                Ok(())
-            }
-        })?;
+        self.refuse_if_fenced()?;
+        self.with(|state| state.shipping = true);
         let result = self.sync_once().await;
         self.with(|state| {
             state.shipping = false;
@@ -161,6 +153,16 @@ impl<O: Objects> Replicator<O> {
             }
         });
         result
+    }
+
+    fn refuse_if_fenced(&self) -> Result<(), Error> {
+        self.with(|state| match &state.fenced {
+            Some((txid, author)) => Err(Error::Fenced {
+                txid: *txid,
+                author: author.clone(),
+            }),
+            None => Ok(()),
+        })
     }
 
     async fn sync_once(&self) -> Result<Synced, Error> {

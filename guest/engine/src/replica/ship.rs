@@ -41,7 +41,7 @@ impl<O: Objects> Replicator<O> {
                 Ok((pgno, plan::read(&mut database.borrow_mut(), pgno, image)?))
             },
         };
-        let body = if source.raw_bytes() > upload::WHOLE_BYTES {
+        let body = if source.raw_bytes() > self.settings.parts.above_bytes {
             None
         } else {
             Some(Rc::new(upload::encode(&source)?.0))

@@ -7,14 +7,14 @@ use crate::ports::{Condition, Environment, ObjectError, Objects, Upload};
 use crate::units::Pgno;
 use futures::stream::{FuturesUnordered, StreamExt};
 
-/// Objects of more page bytes than this are sent in parts.
-pub const WHOLE_BYTES: u64 = 16 << 20;
 /// S3 takes at most 10,000 parts.
 const MAX_PARTS: u64 = 10_000;
 
 /// How large objects are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parts {
+    /// Objects of more page bytes than this are sent in parts.
+    pub above_bytes: u64,
     /// Bytes of a part. S3 wants at least 5 MiB; a part is what a cut connection costs.
     pub bytes: usize,
     /// Under way at once: enough to fill the line while the next one is encoded.
@@ -24,6 +24,7 @@ pub struct Parts {
 impl Default for Parts {
     fn default() -> Self {
         Parts {
+            above_bytes: 16 << 20,
             bytes: 8 << 20,
             in_flight: 2,
         }

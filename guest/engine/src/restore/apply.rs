@@ -184,7 +184,7 @@ impl Piece {
 }
 
 /// Gathers neighbouring pages into one write.
-struct Writer<'a> {
+pub struct Writer<'a> {
     file: &'a dyn LiveFile,
     page_size: PageSize,
     gathered: Vec<u8>,
@@ -193,7 +193,7 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(file: &'a dyn LiveFile, page_size: PageSize) -> Writer<'a> {
+    pub fn new(file: &'a dyn LiveFile, page_size: PageSize) -> Writer<'a> {
         Writer {
             file,
             page_size,
@@ -203,7 +203,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Room for a page, which must be filled.
-    fn slot(&mut self, pgno: Pgno) -> Result<&mut [u8], FileError> {
+    pub fn slot(&mut self, pgno: Pgno) -> Result<&mut [u8], FileError> {
         let page = self.page_size.bytes();
         let next = self.first.0 as usize + self.gathered.len() / page;
         if next != pgno.0 as usize || self.gathered.len() + page > WRITE_BYTES {
@@ -215,7 +215,7 @@ impl<'a> Writer<'a> {
         Ok(&mut self.gathered[at..])
     }
 
-    fn flush(&mut self) -> Result<(), FileError> {
+    pub fn flush(&mut self) -> Result<(), FileError> {
         if !self.gathered.is_empty() {
             let offset = self.page_size.offset_of(self.first);
             self.file.write(offset, &self.gathered)?;

@@ -3,14 +3,18 @@
 use crate::ltx::order::OrderError;
 use crate::ltx::{DecodeError, FrameError, HeaderError, IndexError, ObjectName};
 use crate::ports::{FileError, ObjectError};
+use crate::restore::generations::{BackupDamage, GenerationError};
+use crate::restore::moment::Moment;
 use crate::restore::pages::TooLarge;
 use crate::restore::plan::PlanError;
-use crate::units::{PageSize, Pgno};
+use crate::units::{PageSize, Pgno, Txid};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
     #[error(transparent)]
     Plan(#[from] PlanError),
+    #[error(transparent)]
+    Generation(#[from] GenerationError),
     #[error("listing {prefix}: {source}")]
     List { prefix: String, source: ObjectError },
     #[error("reading {key}: {source}")]
@@ -19,6 +23,28 @@ pub enum RestoreError {
     Damaged { key: String, damage: Damage },
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
+    #[error(
+        "timestamp does not exist: nothing is there from before {wanted}. The replica can be \
+         restored to its transactions from {oldest} to {newest}"
+    )]
+    TimeUnavailable {
+        wanted: Moment,
+        oldest: Moment,
+        newest: Moment,
+    },
+    #[error(
+        "the file is at transaction {from}, and the replica ends at {target}: it was replaced by \
+         another one. Restore the file anew"
+    )]
+    Replaced { from: Txid, target: Txid },
+    #[error(
+        "the position beside the followed file is not a TXID of 16 hex digits: {0:?}. Restore the \
+         file anew"
+    )]
+    Position(String),
+    /// A reader keeps the followed file locked, or it is none of SQLite's.
+    #[error("writing the followed file: {0}")]
+    Sqlite(String),
     #[error("writing the database: {0}")]
     File(#[from] FileError),
     /// Every object was sound by itself, but together they are not what its writer had.
@@ -30,6 +56,12 @@ pub enum RestoreError {
         expected: u64,
         found: u64,
     },
+}
+
+impl From<rusqlite::Error> for RestoreError {
+    fn from(error: rusqlite::Error) -> RestoreError {
+        RestoreError::Sqlite(error.to_string())
+    }
 }
 
 impl RestoreError {
@@ -90,4 +122,7 @@ pub enum Damage {
     },
     #[error("it amounts to checksum {found:016x}, but carries {expected:016x}")]
     FileChecksum { expected: u64, found: u64 },
+    /// Of a Litestream 0.3 backup.
+    #[error(transparent)]
+    Backup(#[from] BackupDamage),
 }

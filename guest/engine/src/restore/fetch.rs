@@ -70,6 +70,10 @@ impl<'a, O: Objects> Source<'a, O> {
         self.report();
     }
 
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
     pub fn key(&self, object: &Listed) -> String {
         self.layout.key(&object.name)
     }
@@ -81,14 +85,33 @@ impl<'a, O: Objects> Source<'a, O> {
         }
     }
 
-    /// All levels, at the same time.
+    /// All levels: with one request if they are short, else all at the same time.
     pub async fn list(&self) -> Result<Listing, RestoreError> {
+        let root = self.layout.root();
+        self.count_request();
+        let first = self.objects.list(root, None).await;
+        let first = first.map_err(|source| RestoreError::List {
+            prefix: root.to_owned(),
+            source,
+        })?;
+        if !first.truncated {
+            return Ok(Listing::new(self.layout, &first.entries));
+        }
         let levels = join_all(Level::all().map(|level| self.list_level(level))).await;
         let entries = levels.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(Listing::new(self.layout, entries.iter().flatten()))
     }
 
     async fn list_level(&self, level: Level) -> Result<Vec<Entry>, RestoreError> {
+        self.list_after(level, None).await
+    }
+
+    /// The keys of a level that come after `after`.
+    pub async fn list_after(
+        &self,
+        level: Level,
+        after: Option<String>,
+    ) -> Result<Vec<Entry>, RestoreError> {
         let prefix = self.layout.prefix(level);
         let failed = |source| RestoreError::List {
             prefix: prefix.clone(),
@@ -96,7 +119,8 @@ impl<'a, O: Objects> Source<'a, O> {
         };
         let mut entries: Vec<Entry> = Vec::new();
         loop {
-            let after = entries.last().map(|entry| entry.key.clone());
+            let last = entries.last().map(|entry| entry.key.clone());
+            let after = last.or_else(|| after.clone());
             self.count_request();
             let page = self.objects.list(&prefix, after.as_deref()).await;
             let page = page.map_err(failed)?;

@@ -7,7 +7,10 @@ mod apply;
 mod error;
 mod fetch;
 mod flow;
+mod follow;
+pub mod generations;
 mod inspect;
+mod moment;
 mod pages;
 mod plan;
 mod rolling;
@@ -20,10 +23,11 @@ use std::ops::ControlFlow;
 
 use crate::ltx::{Header, Layout, Rolling};
 use crate::ports::{ByteRange, Environment, LiveFile, LogLevel, Objects};
-use crate::units::{PageSize, Txid};
+use crate::units::{Level, PageSize, Txid};
 
 pub use error::{Damage, RestoreError};
 pub use fetch::SMALL_OBJECT_BYTES;
+pub use follow::{Followed, begin as begin_following, follow};
 pub use inspect::{changed_pages, check_object, is_as_sent};
 pub use pages::{MAX_CHUNK_BYTES, MAX_PAGES, MERGED_GAP_BYTES, READ_WHOLE_PERCENT, TooLarge};
 pub use plan::{Listed, Listing, Plan, PlanError, Target, plan};
@@ -95,6 +99,39 @@ pub async fn list_all<O: Objects>(
     Source::new(objects, environment, layout).list().await
 }
 
+/// The objects of one level, or of all, in the order of their levels and TXIDs.
+pub async fn list<O: Objects>(
+    objects: &O,
+    environment: &dyn Environment,
+    layout: Layout,
+    level: Option<Level>,
+) -> Result<Listing, RestoreError> {
+    let source = Source::new(objects, environment, layout);
+    match level {
+        None => source.list().await,
+        Some(level) => {
+            let entries = source.list_after(level, None).await?;
+            Ok(Listing::new(layout, &entries))
+        }
+    }
+}
+
+/// What [`restore`] would read, and when its last transaction was committed, Unix milliseconds.
+pub async fn plan_for<O: Objects>(
+    objects: &O,
+    environment: &dyn Environment,
+    layout: Layout,
+    target: Target,
+) -> Result<(Plan, u64), RestoreError> {
+    let source = Source::new(objects, environment, layout);
+    let listing = source.list().await?;
+    let target = moment::resolve(&source, &listing, target).await?;
+    let plan = plan(&listing, None, target)?;
+    let last = plan.objects.last().ok_or(PlanError::Empty)?;
+    let time_ms = moment::time_ms(&source, last).await?;
+    Ok((plan, time_ms))
+}
+
 /// Rebuilds the database in `file`, whose content is replaced.
 ///
 /// After an error the file holds nothing of use.
@@ -125,7 +162,8 @@ async fn restore_listed<O: Objects>(
     file: &dyn LiveFile,
     options: Options,
 ) -> Result<Restored, RestoreError> {
-    let plan = plan(listing, None, options.target)?;
+    let target = moment::resolve(source, listing, options.target).await?;
+    let plan = plan(listing, None, target)?;
     let parallelism = options.parallelism.clamp(1, MAX_PARALLELISM);
     let chunk_bytes = MAX_CHUNK_BYTES.min(IN_FLIGHT_BYTES / parallelism as u64);
     source.expect_more(plan.bytes());

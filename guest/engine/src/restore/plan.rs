@@ -33,6 +33,8 @@ pub enum Target {
     Latest,
     /// Exactly this transaction.
     Txid(Txid),
+    /// The last transaction before this moment, Unix milliseconds.
+    Before(u64),
 }
 
 /// Objects to apply one after the other, where a later one's pages replace an earlier one's.
@@ -53,13 +55,15 @@ pub enum PlanError {
     )]
     Gap { after: Txid, next: Txid },
     #[error(
-        "transaction {wanted} is not available: the nearest before it is {nearest}, the newest is {newest}. A transaction inside a merged file cannot be singled out"
+        "transaction {wanted} is not available: the nearest before it is {nearest}, the newest is {newest}. A transaction inside a merged file cannot be singled out; `seawall ltx -level all` lists those that can"
     )]
     TxidUnavailable {
         wanted: Txid,
         nearest: Txid,
         newest: Txid,
     },
+    #[error("a moment has to be looked up in the objects before it can be planned for")]
+    Unresolved,
     #[error("the database is at transaction {from} already, after {target}")]
     Behind { from: Txid, target: Txid },
 }
@@ -127,6 +131,7 @@ pub fn plan(listing: &Listing, from: Option<Txid>, target: Target) -> Result<Pla
     let goal = match target {
         Target::Latest => newest,
         Target::Txid(txid) => txid,
+        Target::Before(_) => return Err(PlanError::Unresolved),
     };
     let from = from.unwrap_or(Txid::ZERO);
     if from > goal {

@@ -3,6 +3,7 @@
 use super::{config, environment, with_database, with_replica};
 use crate::config::*;
 use crate::logging::{Format, Level};
+use crate::objects::{Encryption, Location, S3Location, Secret};
 
 /// The file of the article that Seawall is first of all for, as its author meant to indent it.
 const ARTICLE: &str = "\
@@ -35,35 +36,22 @@ fn s3(config: &Config) -> &S3Location {
     }
 }
 
-fn bucket_and_path(bucket: &str, path: &str) -> S3Location {
-    S3Location {
-        bucket: bucket.to_owned(),
-        path: path.to_owned(),
-        endpoint: None,
-        region: None,
-        force_path_style: None,
-        access_key_id: None,
-        secret_access_key: None,
-        skip_verify: false,
-        sign_payload: true,
-        storage_class: None,
-    }
-}
-
 #[test]
 fn the_article_works_as_it_stands() {
     let config = config(ARTICLE);
     assert_eq!(config.warnings, []);
-    let location = Location::S3(S3Location {
+    let location = Location::from(S3Location {
         endpoint: Some("https://s3.tebi.io".to_owned()),
         force_path_style: Some(true),
         access_key_id: Some("an-id".to_owned()),
         secret_access_key: Some(Secret::new("hunter2")),
-        ..bucket_and_path("hedgedoc-backup", "hedgedoc.sqlite")
+        ..S3Location::new("hedgedoc-backup", "hedgedoc.sqlite")
     });
     let replica = Replica {
         location,
         sync_interval: Duration::from_secs(1),
+        part_bytes: None,
+        concurrency: None,
     };
     let path = PathBuf::from("/data/hedgedoc.sqlite");
     assert_eq!(config.databases, [Database::new(path, replica)]);
@@ -82,14 +70,23 @@ fn no_secret_is_in_the_debug_output_of_a_config() {
 fn every_key_that_works_reaches_the_database() {
     let config = config(
         "shutdown-sync-timeout: 5s
+shutdown-sync-interval: 100ms
 require-fencing: true
-logging: {level: DEBUG, type: json, stderr: true}
+exec: node app.js
+levels: [{interval: 1s}, {interval: 1m}]
+snapshot: {interval: 2h, retention: 48h}
+retention: {enabled: false}
+l0-retention: 0s
+l0-retention-check-interval: 3s
+socket: {enabled: true, path: /run/s.sock, permissions: 0660}
+logging: {level: DEBUG, type: json, stderr: true, source: true}
 dbs:
   - path: sqlite://~/app.db
     checkpoint-interval: 2m
     min-checkpoint-page-count: 50
     truncate-page-n: 500
     max-sync-wal-bytes: 1MiB
+    restore-if-db-not-exists: true
     replica:
       type: s3
       bucket: $BUCKET
@@ -101,19 +98,32 @@ dbs:
       secret-access-key: hunter2
       skip-verify: true
       sign-payload: false
+      require-content-md5: false
       storage-class: COLD
+      part-size: 8MiB
+      concurrency: 3
+      sse-kms-key-id: a-key
       sync-interval: 250ms
 ",
     );
     assert_eq!(config.warnings, []);
     assert_eq!(config.shutdown_sync_timeout, Duration::from_secs(5));
+    assert_eq!(config.shutdown_sync_interval, Duration::from_millis(100));
+    assert_eq!(config.exec.as_deref(), Some("node app.js"));
+    let socket = Socket {
+        enabled: true,
+        path: PathBuf::from("/run/s.sock"),
+        permissions: 0o660,
+    };
+    assert_eq!(config.socket, socket);
     let logging = Logging {
         level: Some(Level::Debug),
         format: Format::Json,
         stderr: true,
+        source: true,
     };
     assert_eq!(config.logging, logging);
-    let location = Location::S3(S3Location {
+    let location = Location::from(S3Location {
         region: Some("eu-1".to_owned()),
         endpoint: Some("http://127.0.0.1:9000".to_owned()),
         force_path_style: Some(false),
@@ -121,19 +131,34 @@ dbs:
         secret_access_key: Some(Secret::new("hunter2")),
         skip_verify: true,
         sign_payload: false,
+        content_md5: false,
         storage_class: Some("COLD".to_owned()),
-        ..bucket_and_path("backup", "a/b")
+        encryption: Some(Encryption::Kms {
+            key_id: "a-key".to_owned(),
+        }),
+        ..S3Location::new("backup", "a/b")
     });
     let database = Database {
         path: PathBuf::from("/home/ann/app.db"),
         replica: Replica {
             location,
             sync_interval: Duration::from_millis(250),
+            part_bytes: Some(8 << 20),
+            concurrency: Some(3),
         },
         min_checkpoint_pages: 50,
         truncate_pages: 500,
         max_sync_bytes: 1 << 20,
         checkpoint_interval: Duration::from_secs(120),
+        upkeep: Upkeep {
+            levels: vec![Duration::from_secs(1), Duration::from_secs(60)],
+            snapshot_interval: Duration::from_secs(2 * 3600),
+            snapshot_retention: Duration::from_secs(48 * 3600),
+            l0_retention: Duration::ZERO,
+            l0_retention_check: Duration::from_secs(3),
+            retention: false,
+        },
+        restore_if_db_not_exists: true,
         require_fencing: true,
     };
     assert_eq!(config.databases, [database]);
@@ -160,7 +185,7 @@ fn a_url_may_stand_for_bucket_and_path() {
     let source = with_replica(&["url: s3://b/p?region=eu-1", "sync-interval: 2s"]);
     let expected = S3Location {
         region: Some("eu-1".to_owned()),
-        ..bucket_and_path("b", "p")
+        ..S3Location::new("b", "p")
     };
     assert_eq!(s3(&config(&source)), &expected);
 }
@@ -211,12 +236,8 @@ fn litestreams_credentials_stand_in_for_those_of_aws() {
 
 #[test]
 fn keys_without_effect_are_warned_of_by_name_and_line() {
-    let source = "addr: :9090\nsnapshot: {interval: 1h}\nauto-recover: true\n".to_owned()
-        + &with_replica(&[
-            "url: file:///b",
-            "retention: 24h",
-            "validation-interval: 1h",
-        ]);
+    let source = "addr: :9090\nauto-recover: true\nvalidation: {interval: 1h}\n".to_owned()
+        + &with_replica(&["url: file:///b", "retention: 24h"]);
     let starts: Vec<_> = warnings(&source)
         .iter()
         .map(|text| text.split_once(" in this release: ").unwrap().0.to_owned())
@@ -225,23 +246,129 @@ fn keys_without_effect_are_warned_of_by_name_and_line() {
         starts,
         [
             "c.yml:1:1: \"addr\" has no effect",
-            "c.yml:2:1: \"snapshot\" has no effect",
-            "c.yml:3:1: \"auto-recover\" has no effect",
+            "c.yml:2:1: \"auto-recover\" has no effect",
+            "c.yml:3:14: \"validation.interval\" has no effect",
             "c.yml:8:7: \"dbs[0].replica.retention\" has no effect",
-            "c.yml:9:7: \"dbs[0].replica.validation-interval\" has no effect",
         ]
     );
 }
 
 #[test]
-fn variables_are_left_alone_on_request() {
-    let source = with_replica(&["type: s3", "bucket: $BUCKET"]);
-    let bucket = |expand| {
-        let config = Config::parse("c.yml", &source, expand, &environment).unwrap();
-        s3(&config).bucket.clone()
+fn a_database_may_say_for_all_how_often_snapshots_are_taken() {
+    let hours = |hours: u64| Duration::from_secs(hours * 3600);
+    let database = |path: &str, line: &str| {
+        format!("  - path: {path}\n    replica: {{path: /backup{path}}}\n    {line}\n")
     };
-    assert_eq!(bucket(true), "backup");
-    assert_eq!(bucket(false), "$BUCKET");
+    let (first, second) = (
+        database("/a", ""),
+        database("/b", "snapshot: {interval: 2h}"),
+    );
+    let promoted = config(&format!("dbs:\n{first}{second}"));
+    assert_eq!(promoted.warnings, []);
+    for database in &promoted.databases {
+        assert_eq!(database.upkeep.snapshot_interval, hours(2));
+        assert_eq!(database.upkeep.snapshot_retention, hours(24));
+    }
+    // As with Litestream the top wins; but it is told.
+    let top = format!("snapshot: {{interval: 9h}}\ndbs:\n{first}{second}");
+    assert_eq!(config(&top).databases[1].upkeep.snapshot_interval, hours(9));
+    let warnings = warnings(&top);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].starts_with("c.yml:8:16: snapshot.interval has no effect here"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn an_empty_list_of_levels_merges_nothing() {
+    let levels = |line: &str| {
+        let source = format!("{line}\n{}", with_replica(&["path: /b"]));
+        config(&source).databases[0].upkeep.levels.len()
+    };
+    assert_eq!(levels("levels: []"), 0);
+    assert_eq!(levels(""), 3);
+}
+
+#[test]
+fn oss_is_spoken_to_through_its_s3_interface() {
+    for lines in [
+        &["type: oss", "bucket: b", "path: p", "region: cn-beijing"][..],
+        &[
+            "type: oss",
+            "bucket: b",
+            "path: p",
+            "endpoint: oss-cn-beijing.aliyuncs.com",
+        ],
+        &["url: oss://b.oss-cn-beijing.aliyuncs.com/p"],
+        &["url: oss://b/p?region=cn-beijing"],
+    ] {
+        let keys = ["access-key-id: an-id", "secret-access-key: hunter2"];
+        let config = config(&with_replica(&[lines, &keys].concat()));
+        let expected = S3Location {
+            endpoint: Some("https://s3.oss-cn-beijing.aliyuncs.com".to_owned()),
+            region: Some("cn-beijing".to_owned()),
+            force_path_style: Some(false),
+            access_key_id: Some("an-id".to_owned()),
+            secret_access_key: Some(Secret::new("hunter2")),
+            ..S3Location::new("b", "p")
+        };
+        assert_eq!(s3(&config), &expected, "{lines:?}");
+    }
+}
+
+#[test]
+fn the_credentials_of_oss_may_come_from_the_environment_with_their_token() {
+    let environment = |name: &str| match name {
+        "OSS_ACCESS_KEY_ID" | "AWS_ACCESS_KEY_ID" => Some(name.to_owned()),
+        "OSS_ACCESS_KEY_SECRET" | "OSS_SESSION_TOKEN" => Some("hunter2".to_owned()),
+        _ => None,
+    };
+    let location = |lines: &[&str]| {
+        let config = Config::parse("c.yml", &with_replica(lines), true, &environment).unwrap();
+        let s3 = s3(&config);
+        (s3.access_key_id.clone(), s3.session_token.is_some())
+    };
+    assert_eq!(
+        location(&["url: oss://b/p"]),
+        (Some("OSS_ACCESS_KEY_ID".to_owned()), true)
+    );
+    let own = [
+        "url: oss://b/p",
+        "access-key-id: own",
+        "secret-access-key: x",
+    ];
+    assert_eq!(location(&own), (Some("own".to_owned()), false));
+}
+
+#[test]
+fn a_key_of_a_customer_may_stand_in_a_file() {
+    const KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("key");
+    std::fs::write(&file, format!("{KEY}\n")).unwrap();
+    let expected = Some(Encryption::Customer {
+        algorithm: "AES256".to_owned(),
+        key_base64: Secret::new(KEY),
+    });
+    for line in [
+        format!("sse-customer-key: {KEY}"),
+        format!("sse-customer-key-path: {}", file.display()),
+    ] {
+        let config = config(&with_replica(&["url: s3://b/p", &line]));
+        assert_eq!(s3(&config).encryption, expected, "{line}");
+    }
+}
+
+#[test]
+fn variables_are_left_alone_on_request() {
+    let source = with_replica(&["url: s3://b/p", "region: $BUCKET"]);
+    let region = |expand| {
+        let config = Config::parse("c.yml", &source, expand, &environment).unwrap();
+        s3(&config).region.clone()
+    };
+    assert_eq!(region(true).as_deref(), Some("backup"));
+    assert_eq!(region(false).as_deref(), Some("$BUCKET"));
 }
 
 #[test]

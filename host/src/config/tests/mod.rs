@@ -1,6 +1,9 @@
 //! Whole config files and what they resolve to.
 
 mod accepted;
+mod defaults;
+mod directories;
+mod entries;
 mod refused;
 
 use super::Config;
@@ -29,4 +32,11 @@ fn with_replica(lines: &[&str]) -> String {
 /// A file with one database at /db, replicated to /backup, with one more line.
 fn with_database(line: &str) -> String {
     format!("dbs:\n  - path: /db\n    replica: {{url: file:///backup}}\n    {line}\n")
+}
+
+/// What is wrong with `source`, one mistake a line.
+fn mistakes(source: &str) -> String {
+    Config::parse("c.yml", source, true, &environment)
+        .unwrap_err()
+        .to_string()
 }

@@ -1,14 +1,6 @@
 //! What files that are refused are told.
 
-use super::{config, environment, with_database, with_replica};
-use crate::config::*;
-
-/// What is wrong with `source`, one mistake a line.
-fn mistakes(source: &str) -> String {
-    Config::parse("c.yml", source, true, &environment)
-        .unwrap_err()
-        .to_string()
-}
+use super::{mistakes, with_database, with_replica};
 
 #[test]
 fn an_unknown_key_names_its_place_and_the_nearest_key() {
@@ -40,7 +32,7 @@ fn a_key_like_no_other_gets_the_list_of_those_that_work() {
     assert_eq!(
         message,
         "c.yml:2:3: unknown key \"colour\" in logging; \
-         the keys that work there are: level, type, stderr"
+         the keys that work there are: level, type, stderr, source"
     );
 }
 
@@ -64,27 +56,29 @@ fn every_mistake_is_told_in_the_order_of_the_file() {
 fn what_would_not_be_done_as_asked_is_refused() {
     let age = mistakes(&with_replica(&["url: file:///b", "age: {recipients: [x]}"]));
     assert!(
-        age.starts_with("c.yml:5:7: \"dbs[0].replica.age\" is not supported yet"),
+        age.starts_with("c.yml:5:7: \"dbs[0].replica.age\" is refused: "),
         "{age}"
-    );
-    let dir = mistakes("dbs:\n  - dir: /data\n    pattern: '*.db'\n    replica: {path: /b}\n");
-    assert_eq!(dir.lines().count(), 2, "{dir}");
-    assert!(
-        dir.starts_with("c.yml:2:5: \"dbs[0].dir\" is not supported yet"),
-        "{dir}"
     );
 }
 
 #[test]
 fn a_kind_of_replica_that_is_not_there_is_refused_with_the_list_of_those_that_are() {
-    for lines in [&["type: sftp", "host: h"][..], &["url: sftp://h/p"]] {
-        let message = mistakes(&with_replica(lines));
-        assert!(
-            message.contains("type \"sftp\" are not supported yet"),
-            "{message}"
-        );
-        assert!(message.ends_with("this release has: s3, file"), "{message}");
-        assert_eq!(message.lines().count(), 1, "{message}");
+    for kind in ["sftp", "gs", "abs", "webdav", "nats", "bogus"] {
+        for lines in [
+            &[&*format!("type: {kind}"), "host: h"][..],
+            &[&*format!("url: {kind}://h/p")],
+        ] {
+            let message = mistakes(&with_replica(lines));
+            assert!(
+                message.contains(&format!("type \"{kind}\" are ")),
+                "{message}"
+            );
+            assert!(
+                message.ends_with("this release has: s3, file, oss"),
+                "{message}"
+            );
+            assert_eq!(message.lines().count(), 1, "{message}");
+        }
     }
 }
 
@@ -158,6 +152,10 @@ fn a_value_of_the_wrong_type_names_its_place_and_what_was_expected() {
             "c.yml:4:26: dbs[0].checkpoint-interval must be longer than",
         ),
         (
+            "restore-if-db-not-exists: maybe",
+            "c.yml:4:31: dbs[0].restore-if-db-not-exists must be true or false",
+        ),
+        (
             "max-sync-wal-bytes: big",
             "c.yml:4:25: dbs[0].max-sync-wal-bytes must be a size in",
         ),
@@ -186,24 +184,73 @@ fn a_value_of_the_wrong_type_names_its_place_and_what_was_expected() {
 }
 
 #[test]
-fn two_databases_may_not_share_a_path_or_a_replica() {
-    let source = |second_path, second_replica| {
-        format!(
-            "dbs:\n  - path: /a\n    replica: {{url: 's3://b/p'}}\n  \
-             - path: {second_path}\n    replica: {{url: '{second_replica}'}}\n"
-        )
-    };
-    assert_eq!(config(&source("/b", "s3://b/other")).databases.len(), 2);
-    let path = mistakes(&source("sqlite:///a", "s3://b/other"));
+fn levels_and_snapshots_are_bounded() {
+    let with = |line: &str| mistakes(&format!("{line}\n{}", with_replica(&["path: /b"])));
+    let nine = format!("levels: [{}]", ["{interval: 1s}"; 9].join(", "));
+    assert!(with(&nine).contains("levels[8] is one too many; there are at most 8"));
+    assert!(with("levels: [{}]").contains("levels[0] has no interval"));
+    assert!(with("levels: [{interval: 0s}]").contains("levels[0].interval must be longer"));
+    assert!(with("snapshot: {retention: 0s}").contains("snapshot.retention must be longer"));
+    let two = "dbs:\n  - {path: /a, snapshot: {interval: 1h}, replica: {path: /r}}\n  \
+               - {path: /b, snapshot: {interval: 2h}, replica: {path: /s}}\n";
+    let message = mistakes(two);
     assert!(
-        path.starts_with("c.yml:4:5: the database /a is listed twice: on line 2"),
-        "{path}"
+        message.contains("snapshot.interval differs from that on line 2"),
+        "{message}"
     );
-    let replica = mistakes(&source("/b", "s3://b/p/"));
-    assert!(
-        replica.starts_with("c.yml:5:14: the replicas on line 3 and on line 5"),
-        "{replica}"
-    );
+}
+
+#[test]
+fn encryption_that_would_not_happen_as_written_is_refused() {
+    const KEY: &str = "sse-customer-key: MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+    for (lines, message) in [
+        (&["sse-customer-key: hunter2!"][..], "is not base64"),
+        (&["sse-customer-key: c2hvcnQ="], "holds 5 bytes"),
+        (
+            &["sse-customer-algorithm: AES256"],
+            "without sse-customer-key",
+        ),
+        (&["sse-customer-algorithm: DES", KEY], "must be AES256"),
+        (&[KEY, "sse-kms-key-id: x"], "exclude each other"),
+        (&[KEY, "sse-customer-key-path: /x"], "are one key"),
+        (
+            &["sse-customer-key-path: /nowhere/key"],
+            "/nowhere/key: No such file",
+        ),
+        (&[KEY, "endpoint: http://s3.example.com"], "without TLS"),
+    ] {
+        let lines = [&["url: s3://b/p"], lines].concat();
+        let found = mistakes(&with_replica(&lines));
+        assert!(found.contains(message), "{found}");
+        assert!(!found.contains("hunter2"), "{found}");
+    }
+}
+
+#[test]
+fn what_the_store_could_not_be_asked_for_is_found_at_once() {
+    for (lines, message) in [
+        (
+            &["url: s3://a_b?endpoint=ftp://x"][..],
+            "is neither http nor https",
+        ),
+        (
+            &["type: s3", "bucket: a/b"],
+            "cannot be the name of a bucket",
+        ),
+        (&["url: s3://b/a/../p"], "has a part `.` or `..`"),
+        (
+            &["url: s3://b/p", "part-size: 4MiB"],
+            "part-size must be a size from 5MiB",
+        ),
+        (
+            &["url: s3://b/p", "concurrency: 0"],
+            "concurrency must be a number",
+        ),
+        (&["url: oss://b/p"], "has no credentials"),
+    ] {
+        let found = mistakes(&with_replica(lines));
+        assert!(found.contains(message), "{found}");
+    }
 }
 
 #[test]

@@ -33,7 +33,7 @@ use super::limits::{
     GET_BYTES, HTTP2_CONNECTION_WINDOW, HTTP2_PING, HTTP2_STREAM_WINDOW, IDLE_CONNECTION,
     IDLE_CONNECTIONS, Patience,
 };
-use super::{Error, Range, S3Location};
+use super::{Encryption, Error, Range, S3Location};
 use chain::Chain;
 use credentials::Source;
 use env::Env;
@@ -65,6 +65,27 @@ struct Inner {
     cleaned: AtomicBool,
 }
 
+/// Errors: [`Error::Invalid`] when the location makes no sense. Sends nothing and reads no
+/// credentials.
+pub fn check(location: &S3Location) -> Result<(), Error> {
+    site_of(location)?;
+    ObjectHeaders::new(location).map(|_| ())
+}
+
+fn site_of(location: &S3Location) -> Result<Site, Error> {
+    check_path(&location.path)?;
+    let endpoint = location.endpoint.as_deref();
+    let site = Site::new(&location.bucket, endpoint, location.force_path_style)?;
+    let customers_key = matches!(location.encryption, Some(Encryption::Customer { .. }));
+    if customers_key && !site.is_https() && !site.is_near() {
+        return Err(Error::Invalid(format!(
+            "sse-customer-key would be sent to {} without TLS; use https",
+            site.name()
+        )));
+    }
+    Ok(site)
+}
+
 impl S3 {
     /// Sends nothing yet.
     ///
@@ -74,9 +95,7 @@ impl S3 {
     }
 
     fn open_with(location: S3Location, env: &Env, patience: Patience) -> Result<S3, Error> {
-        check_path(&location.path)?;
-        let endpoint = location.endpoint.as_deref();
-        let site = Site::new(&location.bucket, endpoint, location.force_path_style)?;
+        let site = site_of(&location)?;
         let provider = site.provider();
         let region = location
             .region

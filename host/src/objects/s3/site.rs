@@ -53,6 +53,13 @@ impl Site {
             .is_none_or(|url| url.scheme() == "https")
     }
 
+    /// On this machine or its private network.
+    pub fn is_near(&self) -> bool {
+        self.endpoint
+            .as_ref()
+            .is_some_and(|url| is_near(&url[url::Position::BeforeHost..url::Position::AfterPort]))
+    }
+
     pub fn provider(&self) -> Provider {
         match self.endpoint.as_ref().and_then(Url::host_str) {
             Some(host) => provider::of_host(host),

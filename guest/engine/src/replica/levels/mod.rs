@@ -117,6 +117,7 @@ impl<O: Objects> Replicator<O> {
     ///
     /// Errors: as `sync`. What was not done stays due, and shipping goes on untouched.
     pub async fn compact(&self, forced: Forced) -> Result<Compacted, Error> {
+        self.refuse_if_fenced()?;
         let mut done = Compacted::default();
         let now = self.environment.now_ms();
         let mut jobs = self.with(State::captured);
@@ -180,12 +181,18 @@ impl State {
         levels.map_or_else(Vec::new, |levels| std::mem::take(&mut levels.captured))
     }
 
+    /// `None`: what was shipped cannot be told from what is on disk before the next object.
+    fn levels_to_write(&self) -> Option<&Levels> {
+        let known = self.tip.as_ref()?.checksums.is_some();
+        self.levels.as_ref().filter(|_| known)
+    }
+
     fn tip_txid(&self) -> Txid {
         self.tip.as_ref().map_or(Txid::ZERO, |tip| tip.txid)
     }
 
     fn due(&self, schedule: &Schedule, now_ms: u64, forced: Forced) -> Due {
-        let Some(levels) = &self.levels else {
+        let Some(levels) = self.levels_to_write() else {
             return Due::default();
         };
         let (mut due, _) = schedule::due(levels, schedule, self.tip_txid(), now_ms);
@@ -197,8 +204,13 @@ impl State {
 
     fn next_due(&self, schedule: &Schedule, now_ms: u64) -> Option<u64> {
         let levels = self.levels.as_ref()?;
-        let (due, later) = schedule::due(levels, schedule, self.tip_txid(), now_ms);
-        let now = (!due.is_nothing()).then_some(now_ms);
+        let (now, later) = match self.levels_to_write() {
+            Some(levels) => {
+                let (due, later) = schedule::due(levels, schedule, self.tip_txid(), now_ms);
+                ((!due.is_nothing()).then_some(now_ms), later)
+            }
+            None => (None, None),
+        };
         let (expired, expires) = retention::expired(&levels.holdings, schedule, now_ms);
         let expires = if expired.is_empty() {
             expires

@@ -56,28 +56,18 @@ pub fn expired(
             at,
         );
     }
-    for level in schedule.merged_levels() {
+    for level in [Level::SHIPPED].into_iter().chain(schedule.merged_levels()) {
+        let for_ever = level == Level::SHIPPED && schedule.shipped_retention == 0;
         let newest = holdings.newest(level).map(|(name, _)| *name);
-        for (name, held) in holdings.level(level) {
-            if Some(*name) == newest {
-                continue;
+        let others = holdings
+            .level(level)
+            .filter(|(name, _)| Some(**name) != newest && !for_ever);
+        for (name, held) in others {
+            let before_base = base.filter(|base| name.max <= base.max);
+            let merged = merged_at(holdings, schedule, name, held);
+            if let Some((cover, at)) = before_base.map(|base| (base, now_ms)).or(merged) {
+                judge(Expired { name: *name, cover }, held, at);
             }
-            match (
-                base.filter(|base| name.max <= base.max),
-                merged_at(holdings, schedule, name, held),
-            ) {
-                (Some(cover), _) => judge(Expired { name: *name, cover }, held, now_ms),
-                (None, Some((cover, at))) => judge(Expired { name: *name, cover }, held, at),
-                (None, None) => {}
-            }
-        }
-    }
-    let newest = holdings.newest(Level::SHIPPED).map(|(name, _)| *name);
-    for (name, held) in holdings.level(Level::SHIPPED) {
-        if Some(*name) != newest
-            && let Some((cover, at)) = merged_at(holdings, schedule, name, held)
-        {
-            judge(Expired { name: *name, cover }, held, at);
         }
     }
     (found, next)
@@ -208,6 +198,26 @@ mod tests {
     fn the_newest_shipped_object_stays_though_it_is_merged() {
         let holdings = holdings(&[(9, 1, 1, 0), (0, 2, 2, 0), (0, 3, 3, 0), (1, 2, 3, 0)]);
         assert_eq!(gone(&holdings, DAY / 2), [(0, 2, 2)]);
+    }
+
+    #[test]
+    fn without_levels_shipped_objects_go_with_the_snapshots() {
+        let unmerged = Schedule {
+            levels: Vec::new(),
+            ..schedule()
+        };
+        let objects = [
+            (9, 1, 2, 0),
+            (0, 1, 1, 0),
+            (0, 2, 2, 0),
+            (0, 3, 3, 0),
+            (0, 4, 4, 0),
+        ];
+        let holdings = holdings(&objects);
+        assert_eq!(expired(&holdings, &unmerged, DAY - 1).0, []);
+        let found = expired(&holdings, &unmerged, DAY).0;
+        let gone: Vec<u64> = found.iter().map(|expired| expired.name.max.0).collect();
+        assert_eq!(gone, [1, 2]);
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl<O: Objects> Replicator<O> {
         condition: Condition,
         source: &Source<'_>,
     ) -> Result<Result<Summary, ObjectError>, Error> {
-        if source.raw_bytes() > upload::WHOLE_BYTES {
+        if source.raw_bytes() > self.settings.parts.above_bytes {
             let (environment, parts) = (&*self.environment, self.settings.parts);
             return upload::send_in_parts(
                 &self.objects,

@@ -1,13 +1,16 @@
-use super::bed::{Bed, insert};
+use super::bed::{Bed, insert, settings};
 use crate::ltx::{Layout, ObjectName};
-use crate::ports::{LogLevel, ObjectError, Objects};
+use crate::ports::{FileKind, LogLevel, ObjectError, Objects};
 use crate::replica::Error;
 use crate::replica::levels::{Compacted, Forced};
+use crate::replica::upload::Parts;
 use crate::restore::{self, Target};
 use crate::testing::{Fault, MemoryFile, Operation};
 use crate::units::Txid;
 use futures::executor::block_on;
+use futures::poll;
 use rusqlite::Connection;
+use std::pin::pin;
 
 const MINUTE: u64 = 60_000;
 const DAY: u64 = 1440 * MINUTE;
@@ -312,12 +315,11 @@ fn a_page_that_is_not_what_was_shipped_stops_the_merge() {
     bed.sidecar.maintain().unwrap();
     bed.pass(2 * MINUTE);
     bed.sidecar.maintain().unwrap();
-    let mut bytes = bed.files.bytes(crate::ports::FileKind::Database).unwrap();
+    let mut bytes = bed.files.bytes(FileKind::Database).unwrap();
     for page in 2..bytes.len() / 4096 {
         bytes[page * 4096 + 2000] ^= 1;
     }
-    bed.files
-        .overwrite(crate::ports::FileKind::Database, &bytes);
+    bed.files.overwrite(FileKind::Database, &bytes);
     assert!(matches!(bed.try_compact(), Err(Error::NotAsShipped { .. })));
     assert!(bed.level(1).is_empty());
 }
@@ -413,6 +415,83 @@ fn a_forced_snapshot_is_taken_at_once_but_not_twice() {
     assert_eq!(block_on(bed.sidecar.compact(forced)).unwrap().written, 1);
     assert_eq!(block_on(bed.sidecar.compact(forced)).unwrap().written, 0);
     assert_eq!(bed.level(9), [(1, 1), (1, 2)]);
+}
+
+#[test]
+fn a_snapshot_is_of_one_transaction_whatever_is_committed_and_due_meanwhile() {
+    let mut settings = settings();
+    settings.min_checkpoint_pages = 20;
+    settings.checkpoint_interval_ms = 1000;
+    settings.parts = Parts {
+        above_bytes: 0,
+        bytes: 2_000,
+        in_flight: 1,
+    };
+    let bed = Bed::with(settings);
+    let app = bed.app_with_rows(300);
+    bed.drain();
+    let then = bed.checkpointed();
+    bed.store.hold_answers(2);
+    block_on(async {
+        let mut compacting = pin!(bed.sidecar.compact(Forced::default()));
+        let mut polls = 0;
+        while poll!(&mut compacting).is_pending() {
+            polls += 1;
+            if polls % 4 == 0 && polls < 100 {
+                app.execute("UPDATE notes SET text = hex(randomblob(200))", [])
+                    .unwrap();
+                bed.sidecar.sync().await.unwrap();
+                bed.pass(2000);
+                bed.sidecar.maintain().unwrap();
+            }
+        }
+        assert!(polls > 20, "{polls}");
+    });
+    assert_eq!(bed.level(9), [(1, 1)]);
+    for key in bed.store.keys() {
+        if key.starts_with("0000/") {
+            bed.store.remove(&key);
+        }
+    }
+    assert!(bed.restored() == then);
+    assert_eq!(bed.complaints(), Vec::<String>::new());
+    // And after that the WAL is copied again.
+    bed.drain();
+    app.execute("UPDATE notes SET text = 'x'", []).unwrap();
+    bed.drain();
+    bed.pass(2000);
+    bed.sidecar.maintain().unwrap();
+    bed.pass(2000);
+    bed.sidecar.maintain().unwrap();
+    let before = bed.files.bytes(FileKind::Wal).unwrap().len();
+    insert(&app, 1);
+    assert_eq!(bed.files.bytes(FileKind::Wal).unwrap().len(), before);
+}
+
+#[test]
+fn under_constant_load_a_merge_is_captured_between_two_objects() {
+    let bed = Bed::new();
+    let app = bed.app_with_rows(30);
+    bed.drain();
+    bed.compact();
+    bed.commit(&app, 3);
+    bed.pass(MINUTE);
+    bed.store.hold_answers(3);
+    block_on(async {
+        insert(&app, 1);
+        let mut syncing = pin!(bed.sidecar.sync());
+        assert!(poll!(&mut syncing).is_pending());
+        // An object is under way: nothing can be merged now, and nothing is asked of the store.
+        let compacted = bed.sidecar.compact(Forced::default()).await.unwrap();
+        assert_eq!(compacted.written, 0);
+        assert!(compacted.due_ms.is_some());
+        syncing.await.unwrap();
+    });
+    insert(&app, 1);
+    bed.sync().unwrap();
+    assert_eq!(bed.compact().written, 1);
+    assert_eq!(bed.level(1), [(2, 3)]);
+    bed.assert_replica_is_the_database();
 }
 
 #[test]

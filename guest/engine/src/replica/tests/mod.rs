@@ -3,6 +3,8 @@
 mod bed;
 mod checkpoints;
 mod faults;
+mod following;
 mod levels;
+mod moments;
 mod restarts;
 mod shipping;

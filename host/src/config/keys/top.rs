@@ -1,0 +1,148 @@
+//! The keys at the top of the file and of the small mappings there.
+
+use super::replica::{CONNECTION, ELSEWHERE, LEGACY_TIMES, SETTINGS};
+use super::{DATABASE, Group, Key, Shape};
+use Shape::{Boolean, Choice, Duration, Interval, Mapping, Mappings, Permissions, Text};
+
+const NOT_SERVED: &str = "no metrics are served";
+const NO_HEARTBEAT: &str = "no heartbeats are sent";
+pub const ALWAYS_VERIFIED: &str =
+    "the content of every merged object is verified before what it replaces is deleted, always";
+
+pub static TOP: Group = Group {
+    lists: &[KEYS, CONNECTION, SETTINGS, ELSEWHERE, LEGACY_TIMES],
+};
+
+const KEYS: &[Key] = &[
+    Key::works("dbs", Mappings(&DATABASE), "The databases to replicate."),
+    Key::works(
+        "exec",
+        Text,
+        "A program to run beside replication; its end ends replication, its exit code is ours.",
+    ),
+    Key::works(
+        "levels",
+        Mappings(&LEVEL),
+        "The levels of merged objects, from level 1 on; at most 8. Default: 30s, 5m, 1h.",
+    ),
+    Key::works(
+        "snapshot",
+        Mapping(&SNAPSHOT),
+        "Copies of the whole database.",
+    ),
+    Key::works(
+        "retention",
+        Mapping(&RETENTION),
+        "Whether expired objects are deleted.",
+    ),
+    Key::works(
+        "l0-retention",
+        Duration,
+        "How long objects of level 0 are kept after they were merged; 0s for ever.",
+    )
+    .or("5m"),
+    Key::works(
+        "l0-retention-check-interval",
+        Interval,
+        "How often expired objects of level 0 are looked for.",
+    )
+    .or("15s"),
+    Key::works(
+        "shutdown-sync-timeout",
+        Duration,
+        "How long a stopping process goes on trying to upload what is left.",
+    )
+    .or("30s"),
+    Key::works(
+        "shutdown-sync-interval",
+        Interval,
+        "How long it waits between two tries.",
+    )
+    .or("500ms"),
+    Key::works(
+        "require-fencing",
+        Boolean,
+        "Refuse to start when the store cannot keep a second writer out.",
+    )
+    .or("false"),
+    Key::works("socket", Mapping(&SOCKET), "The control socket."),
+    Key::works(
+        "logging",
+        Mapping(&LOGGING),
+        "How the program speaks while it runs.",
+    ),
+    Key::works(
+        "validation",
+        Mapping(&VALIDATION),
+        "Verification of the replica.",
+    ),
+    Key::inert("verify-compaction", ALWAYS_VERIFIED),
+    Key::inert("addr", NOT_SERVED),
+    Key::inert("mcp-addr", "no MCP server is served"),
+    Key::inert("heartbeat-url", NO_HEARTBEAT),
+    Key::inert("heartbeat-interval", NO_HEARTBEAT),
+];
+
+static LEVEL: Group = Group {
+    lists: &[&[Key::works(
+        "interval",
+        Interval,
+        "How often the objects of the level below are merged into this one.",
+    )]],
+};
+
+pub static SNAPSHOT: Group = Group {
+    lists: &[&[
+        Key::works("interval", Interval, "How often a snapshot is written.").or("24h"),
+        Key::works(
+            "retention",
+            Interval,
+            "How long snapshots, and with them every moment since, are kept.",
+        )
+        .or("24h"),
+    ]],
+};
+
+static RETENTION: Group = Group {
+    lists: &[&[Key::works(
+        "enabled",
+        Boolean,
+        "False: nothing is ever deleted from the replica.",
+    )
+    .or("true")]],
+};
+
+static VALIDATION: Group = Group {
+    lists: &[&[Key::inert("interval", ALWAYS_VERIFIED)]],
+};
+
+static SOCKET: Group = Group {
+    lists: &[&[
+        Key::works("enabled", Boolean, "Serve the control socket.").or("false"),
+        Key::works("path", Text, "Where it is.").or("/var/run/litestream.sock"),
+        Key::works("permissions", Permissions, "Who may use it.").or("0600"),
+    ]],
+};
+
+static LOGGING: Group = Group {
+    lists: &[&[
+        Key::works(
+            "level",
+            Choice(&["trace", "debug", "info", "warn", "warning", "error"]),
+            "The least important lines that are written; LOG_LEVEL and -log-level win.",
+        ),
+        Key::works(
+            "type",
+            Choice(&["text", "json", "pretty"]),
+            "The form of the lines.",
+        )
+        .or("text"),
+        Key::works("stderr", Boolean, "Write to stderr rather than stdout.").or("false"),
+        Key::works(
+            "source",
+            Boolean,
+            "Name the source file and line of each line.",
+        )
+        .or("false"),
+    ]],
+};
