@@ -3,6 +3,7 @@
 mod argv;
 mod config;
 mod resolve;
+mod values;
 
 use crate::config::Environment;
 use crate::exit;
@@ -12,6 +13,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use config::ConfigCommand;
 pub use resolve::{Request, UsageError};
@@ -63,7 +65,8 @@ pub struct Replicate {
 /// Writes a database from its replica.
 ///
 /// The file appears under its name only when it is complete. An existing database is not touched
-/// unless -force is given. Log lines go to stderr.
+/// unless -force is given. Log lines go to stderr. With -f the file is kept up to date afterwards,
+/// for others to read, until SIGTERM or SIGINT; started again, that goes on where it stopped.
 #[derive(Debug, Args)]
 #[command(after_help = RESTORE_HELP)]
 pub struct Restore {
@@ -73,6 +76,36 @@ pub struct Restore {
     /// Write the database to this file [default: DB_PATH]
     #[arg(short = 'o', value_name = "PATH")]
     pub output: Option<PathBuf>,
+
+    /// Restore the state as of this transaction: 16 hexadecimal digits [default: the newest]
+    #[arg(long, value_name = "TXID", value_parser = values::txid)]
+    pub txid: Option<u64>,
+
+    /// Restore the last state before this moment: 2000-01-01T00:00:00Z, fractions and other zones
+    /// are understood
+    #[arg(long, value_name = "TIMESTAMP", value_parser = values::before_ms, conflicts_with = "txid")]
+    pub timestamp: Option<u64>,
+
+    /// Download with this many requests at once, 64 at most
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub parallelism: u32,
+
+    /// Print what would be read, and write nothing
+    #[arg(long, conflicts_with = "follow")]
+    pub dry_run: bool,
+
+    /// Follow the replica after restoring, until stopped
+    #[arg(short = 'f', conflicts_with_all = ["txid", "timestamp"])]
+    pub follow: bool,
+
+    /// With -f: how often to look for something new
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = values::interval)]
+    pub follow_interval: Duration,
+
+    /// Unix permissions of the file, octal [default: what the umask leaves of 666]
+    #[arg(long, value_name = "MODE", value_parser = values::mode)]
+    pub mode: Option<u32>,
 
     /// Succeed without doing anything when the database exists already
     #[arg(long)]
@@ -148,26 +181,23 @@ Examples:
   seawall restore -config /etc/seawall.yml -if-db-not-exists -if-replica-exists /data/app.db
   seawall restore -o /tmp/copy.db /data/app.db
   seawall restore -o /data/app.db s3://my-bucket/app.db
+  seawall restore -timestamp 2026-03-01T12:00:00Z -o /tmp/then.db /data/app.db
+  seawall restore -dry-run -json -o /tmp/copy.db s3://my-bucket/app.db
+  seawall restore -f -o /tmp/reader.db s3://my-bucket/app.db
 
 Exit codes:
-  0  restored, or nothing was to be done
+  0  restored, or nothing was to be done, or stopped following
   1  error; an existing database is as it was
   2  bad usage or bad config; nothing was changed
   5  nothing to restore: the replica holds no backup";
 
 /// Flags of Litestream's commands that this release does not have.
 const NOT_YET: &[&str] = &[
-    "--dry-run",
     "--enforce-retention",
     "--exec",
-    "--follow-interval",
     "--force-snapshot",
     "--once",
-    "--parallelism",
     "--restore-if-db-not-exists",
-    "--timestamp",
-    "--txid",
-    "-f",
 ];
 
 impl Cli {

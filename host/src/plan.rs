@@ -9,8 +9,16 @@ use std::time::Duration;
 pub struct Replicate {
     /// At least one.
     pub databases: Vec<Database>,
-    /// How long a stopping process goes on trying to upload what is left.
-    pub shutdown_sync_timeout: Duration,
+    pub shutdown: Shutdown,
+}
+
+/// How a stopping process tries to upload what is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shutdown {
+    /// For how long in all.
+    pub timeout: Duration,
+    /// How long it waits between two tries.
+    pub interval: Duration,
 }
 
 /// `seawall restore`.
@@ -26,8 +34,29 @@ pub struct Restore {
     /// Replace `output` when it exists.
     pub force: bool,
     pub integrity_check: IntegrityCheck,
+    pub target: Target,
+    /// Requests under way at once.
+    pub parallelism: u32,
+    /// Only print what would be read.
+    pub dry_run: bool,
+    /// Keep the file up to date, looking this often.
+    pub follow: Option<Duration>,
+    /// Unix permissions of the file; None: what the umask leaves.
+    pub mode: Option<u32>,
+    /// The replica as the user named it.
+    pub source: String,
     /// Print the result as JSON on stdout.
     pub json: bool,
+}
+
+/// How far a restore goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Target {
+    #[default]
+    Latest,
+    Txid(u64),
+    /// The last transaction before this Unix time in milliseconds.
+    BeforeMs(u64),
 }
 
 /// What SQLite checks in the restored database before it is put in place.
@@ -40,4 +69,14 @@ pub enum IntegrityCheck {
     Quick,
     /// PRAGMA integrity_check
     Full,
+}
+
+impl IntegrityCheck {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Quick => "quick",
+            Self::Full => "full",
+        }
+    }
 }

@@ -79,7 +79,10 @@ pub fn replicate(
     }
     let plan = plan::Replicate {
         databases,
-        shutdown_sync_timeout: config.shutdown_sync_timeout,
+        shutdown: plan::Shutdown {
+            timeout: config.shutdown_sync_timeout,
+            interval: config.shutdown_sync_interval,
+        },
     };
     Ok(request(
         plan,
@@ -106,6 +109,16 @@ pub fn restore(
         if_replica_exists: args.if_replica_exists,
         force: args.force,
         integrity_check: args.integrity_check,
+        target: match (args.txid, args.timestamp) {
+            (Some(txid), _) => plan::Target::Txid(txid),
+            (None, Some(ms)) => plan::Target::BeforeMs(ms),
+            (None, None) => plan::Target::Latest,
+        },
+        parallelism: args.parallelism,
+        dry_run: args.dry_run,
+        follow: args.follow.then_some(args.follow_interval),
+        mode: args.mode,
+        source: args.source.clone(),
         json: args.json,
     };
     Ok(request(plan, &args.config, logging, warnings, environment))

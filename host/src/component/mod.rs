@@ -3,6 +3,7 @@
 
 mod live;
 mod objects;
+mod session;
 
 pub mod bindings {
     wasmtime::component::bindgen!({
@@ -19,6 +20,7 @@ pub mod bindings {
 }
 
 pub use bindings::exports::seawall::replicator::replicator as wit;
+pub use session::{Answer, Session, kind, open_replica, settings};
 
 use crate::live::Files;
 use crate::objects::Store as Objects;

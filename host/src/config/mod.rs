@@ -35,6 +35,7 @@ pub use paths::{database as database_path, is_replica_url};
 pub use replica::Replica;
 pub use socket::Socket;
 pub use upkeep::Upkeep;
+pub use values::duration;
 
 use crate::logging::{Format, Level, Logging};
 use entry::Subject;

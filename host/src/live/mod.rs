@@ -38,7 +38,7 @@ pub enum Kind {
 pub struct Files {
     database: PathBuf,
     /// What Seawall keeps beside a database may belong to another name than the database:
-    /// `restore` builds a temporary file and leaves its checksums and position for the final one.
+    /// `restore` builds a temporary file and leaves its checksums for the final one.
     target: PathBuf,
 }
 
@@ -64,7 +64,8 @@ impl Files {
             Kind::Wal => with_suffix(&self.database, "-wal"),
             Kind::Journal => with_suffix(&self.database, "-journal"),
             Kind::Checksums => checksums_path(&self.target),
-            Kind::Position => with_suffix(&self.target, "-txid"),
+            // Put in place together with the file that it is true of.
+            Kind::Position => position_path(&self.database),
         }
     }
 
@@ -149,8 +150,13 @@ impl Files {
     }
 }
 
+/// Where the position of a followed file is.
+pub fn position_path(database: &Path) -> PathBuf {
+    with_suffix(database, "-txid")
+}
+
 /// `.<name>-seawall` beside the database.
-fn checksums_path(database: &Path) -> PathBuf {
+pub fn checksums_path(database: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(database.file_name().unwrap_or_default());
     name.push("-seawall");

@@ -1,17 +1,18 @@
-//! Decides when one database is synced and looked after; the component decides what that means.
+//! Decides when one database is synced, compacted and looked after; the component decides what
+//! that means.
 
-use super::Stop;
+use super::compaction::Schedule;
 use super::notice::Notice;
-use super::outcome::{self, Health};
+use super::{Shutdown, Stop};
 use crate::component::{self, Instance, Program, State, bindings, text, wit};
-use crate::config::{self, Database};
+use crate::config::Database;
 use crate::exit::Code;
+use crate::health::{self, Health, Task};
 use crate::live::Files;
-use crate::objects::{Location, Store};
-use anyhow::Context;
-use std::pin::pin;
+use std::future::pending;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use wasmtime::component::Accessor;
@@ -26,10 +27,11 @@ const RETRY_BUSY: Duration = Duration::from_millis(50);
 /// The WAL is written before SQLite says in its index that the frames are committed, and that is
 /// not noticed: after a notice without anything new the look is repeated, at growing distances.
 const FIRST_LOOK_AGAIN: Duration = Duration::from_micros(500);
-
-/// Large objects are sent in parts of this size, so many at once.
-const PART_BYTES: u32 = 8 << 20;
-const PARTS_IN_FLIGHT: u32 = 2;
+/// Between two calls of `sync` when stopping.
+const SOON: Duration = Duration::from_millis(5);
+/// How long a stop waits for a compaction that is under way: an upload that is about to end
+/// should not have been in vain, and whatever is cut off is done again later.
+const COMPACTION_GRACE: Duration = Duration::from_secs(5);
 
 pub struct Driver {
     instance: Instance,
@@ -37,63 +39,29 @@ pub struct Driver {
     notice: Notice,
     name: String,
     sync_interval: Duration,
-    shutdown_timeout: Duration,
+    shutdown: Shutdown,
 }
 
 impl Driver {
     pub async fn start(
         program: &Program,
         database: &Database,
-        shutdown_timeout: Duration,
+        shutdown: Shutdown,
     ) -> anyhow::Result<Driver> {
-        let location = database.replica.location.clone();
-        let layout = match location {
-            Location::S3(_) => wit::Layout::Hexadecimal,
-            Location::Directory { .. } => wit::Layout::Decimal,
-        };
-        let store = Store::open(location).await.context("the replica")?;
+        let (store, layout) = component::open_replica(&database.replica).await?;
         let name = database.path.display().to_string();
         let files = Files::new(&database.path);
         let instance = program
             .instantiate(name.clone(), files, store, Arc::new(|_, _| {}))
             .await
             .map_err(component::failed)?;
-        let ms = |duration: Duration| duration.as_millis() as u64;
-        let upkeep = &database.upkeep;
-        let settings = wit::Settings {
-            layout,
-            min_checkpoint_pages: database.min_checkpoint_pages,
-            max_wal_pages: match database.truncate_pages {
-                config::NEVER => u32::MAX,
-                pages => pages,
-            },
-            max_sync_bytes: database.max_sync_bytes,
-            checkpoint_interval_ms: ms(database.checkpoint_interval),
-            require_fencing: database.require_fencing,
-            level_intervals_ms: upkeep.levels.iter().copied().map(ms).collect(),
-            snapshot_interval_ms: ms(upkeep.snapshot_interval),
-            snapshot_retention_ms: ms(upkeep.snapshot_retention),
-            l0_retention_ms: ms(upkeep.l0_retention),
-            l0_retention_check_ms: ms(upkeep.l0_retention_check),
-            retention: upkeep.retention,
-            part_bytes: database
-                .replica
-                .part_bytes
-                .map_or(PART_BYTES, |bytes| u32::try_from(bytes).unwrap_or(u32::MAX)),
-            parts_in_flight: database
-                .replica
-                .concurrency
-                .map_or(PARTS_IN_FLIGHT, |count| {
-                    u32::try_from(count).unwrap_or(u32::MAX)
-                }),
-        };
         Ok(Driver {
             instance,
-            settings,
+            settings: component::settings(layout, database),
             notice: Notice::watch(&database.path),
             name,
             sync_interval: database.replica.sync_interval,
-            shutdown_timeout,
+            shutdown,
         })
     }
 
@@ -107,8 +75,14 @@ impl Driver {
             notice: self.notice,
             stopping,
             sync_interval: self.sync_interval,
-            shutdown_timeout: self.shutdown_timeout,
-            health: Health::new(self.name.clone()),
+            shutdown: self.shutdown,
+            shipping: Health::new(Task::Shipping, self.name.clone()),
+            compacting: Health::new(Task::Compacting, self.name.clone()),
+            schedule: Schedule::new(),
+            next: Some(Instant::now()),
+            look_again: FIRST_LOOK_AGAIN,
+            probed: false,
+            live: false,
             name: self.name,
         };
         let ended = store
@@ -134,123 +108,193 @@ struct Work<'a> {
     notice: Notice,
     stopping: watch::Receiver<Stop>,
     sync_interval: Duration,
-    shutdown_timeout: Duration,
-    health: Health,
+    shutdown: Shutdown,
+    shipping: Health,
+    compacting: Health,
+    schedule: Schedule,
+    /// When `sync` is called next; None: when something is noticed.
+    next: Option<Instant>,
+    look_again: Duration,
+    probed: bool,
+    /// The database was open after the last call of `sync`.
+    live: bool,
     name: String,
 }
 
-/// What to do after a sync.
-enum Then {
-    /// Wait for a notice.
-    Rest,
-    SyncAt(Instant),
-    End(Code),
+/// A call that is under way.
+type Call<'a, T> =
+    Pin<Box<dyn Future<Output = wasmtime::Result<Result<T, wit::Error>>> + Send + 'a>>;
+
+/// The answer of the call that is under way, if one is.
+async fn answer<T>(call: &mut Option<Call<'_, T>>) -> wasmtime::Result<Result<T, wit::Error>> {
+    match call {
+        Some(under_way) => {
+            let answer = under_way.await;
+            *call = None;
+            answer
+        }
+        None => pending().await,
+    }
 }
 
-impl Work<'_> {
-    async fn run(&mut self, accessor: &Accessor<State>) -> wasmtime::Result<Code> {
+fn unix_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |elapsed| elapsed.as_millis() as u64)
+}
+
+const NOT_FORCED: wit::Forced = wit::Forced {
+    snapshot: false,
+    retention: false,
+};
+
+impl<'a> Work<'a> {
+    async fn run<'c>(&mut self, accessor: &'c Accessor<State>) -> wasmtime::Result<Code>
+    where
+        'a: 'c,
+    {
         let replicator = self.replicate.seawall_replicator_replicator();
         let changed = Arc::clone(&self.notice.changed);
         let mut upkeep = interval(UPKEEP);
         upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut probed = false;
-        let mut next = Some(Instant::now());
-        let mut look_again = FIRST_LOOK_AGAIN;
+        let mut sync: Option<Call<'c, wit::Synced>> = None;
+        let mut sync_began = Instant::now();
+        let mut compact: Option<Call<'c, wit::Compacted>> = None;
         while *self.stopping.borrow() == Stop::No {
+            let mut end = None;
+            let idle = sync.is_none();
+            let next = self.next.filter(|_| idle);
+            let wake = self.schedule.wake(Instant::now(), unix_ms());
             tokio::select! {
                 biased;
-                _ = self.stopping.changed() => continue,
-                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
-                () = changed.notified() => {
-                    look_again = FIRST_LOOK_AGAIN;
-                    if next.is_none() {
-                        next = Some(Instant::now());
-                    }
-                    continue;
-                }
+                _ = self.stopping.changed() => {}
+                // While objects are under way, upkeep goes on.
                 _ = upkeep.tick() => {
-                    if self.maintain(accessor).await? && next.is_none() {
-                        next = Some(Instant::now());
-                    }
-                    continue;
-                }
-            }
-            let started = Instant::now();
-            let result = {
-                // While an object is under way, upkeep goes on.
-                let mut sync = pin!(replicator.call_sync(accessor));
-                loop {
-                    tokio::select! {
-                        result = &mut sync => break result?,
-                        _ = upkeep.tick() => { self.maintain(accessor).await?; }
+                    if self.maintain(accessor).await? && idle && self.next.is_none() {
+                        self.next = Some(Instant::now());
                     }
                 }
-            };
-            let uploaded = matches!(&result, Ok(synced) if synced.uploaded > 0);
-            let behind = matches!(&result, Ok(synced) if synced.behind);
-            next = match self.after(result, started) {
-                Then::Rest if look_again < UPKEEP && !uploaded => {
-                    look_again *= 2;
-                    Some(Instant::now() + look_again)
+                result = answer(&mut sync) => {
+                    end = self.after_sync(accessor, result?, sync_began).await?;
                 }
-                Then::Rest => None,
-                Then::SyncAt(at) => Some(at),
-                Then::End(code) => {
-                    let _ = self.close(accessor).await;
-                    return Ok(code);
+                result = answer(&mut compact) => end = self.after_compaction(result?),
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
+                    self.next = None;
+                    sync_began = Instant::now();
+                    sync = Some(Box::pin(replicator.call_sync(accessor)));
                 }
-            };
-            if uploaded || behind {
-                look_again = FIRST_LOOK_AGAIN;
+                () = changed.notified(), if idle => {
+                    self.look_again = FIRST_LOOK_AGAIN;
+                    self.next.get_or_insert_with(Instant::now);
+                }
+                () = sleep_until(wake.map_or_else(Instant::now, |(moment, _)| moment)),
+                    if wake.is_some() =>
+                {
+                    if wake.is_some_and(|(_, calls)| calls) {
+                        self.schedule.begins();
+                        compact = Some(Box::pin(replicator.call_compact(accessor, NOT_FORCED)));
+                    }
+                }
             }
-            if self.health.proven && !probed {
-                probed = true;
-                if let Some(code) = self.probe(accessor).await? {
-                    return Ok(code);
+            if let Some(code) = end {
+                if sync.is_none() && compact.is_none() {
+                    self.close(accessor).await?;
                 }
+                return Ok(code);
             }
         }
-        self.finish(accessor).await
+        self.finish(accessor, sync, compact).await
     }
 
-    fn after(&mut self, result: Result<wit::Synced, wit::Error>, started: Instant) -> Then {
+    /// Some: the end.
+    async fn after_sync(
+        &mut self,
+        accessor: &Accessor<State>,
+        result: Result<wit::Synced, wit::Error>,
+        began: Instant,
+    ) -> wasmtime::Result<Option<Code>> {
         match result {
-            Ok(synced) => {
-                self.health.works(synced.txid);
-                if synced.uploaded > 0 {
-                    let (database, bytes, txid) = (&self.name, synced.uploaded, synced.txid);
-                    tracing::debug!(database, txid, bytes, "shipped");
-                }
-                if synced.state == wit::State::Waiting {
-                    // Its directory may not even be there, so that nobody can watch it.
-                    Then::SyncAt(Instant::now() + UPKEEP)
-                } else if synced.uploaded > 0 {
-                    Then::SyncAt(started + self.sync_interval)
-                } else if synced.behind {
-                    Then::SyncAt(Instant::now() + RETRY_BUSY)
-                } else {
-                    Then::Rest
-                }
-            }
-            Err(wit::Error::Fenced(text)) => {
-                let database = &self.name;
-                tracing::error!(database, "fenced: {text}");
-                Then::End(Code::Fenced)
-            }
-            Err(error) if !self.health.proven && !outcome::is_passing(&error) => {
+            Ok(synced) => self.plan_next(&synced, began),
+            Err(wit::Error::Fenced(text)) => return Ok(Some(self.fenced(&text))),
+            Err(error) if !self.shipping.proven && !health::is_passing(&error) => {
                 let database = &self.name;
                 tracing::error!(database, "{}", text(&error));
-                Then::End(Code::Error)
+                return Ok(Some(Code::Error));
             }
             Err(error) => {
-                self.health.fails(&error);
+                self.shipping.fails(&error);
                 let wait = match error {
                     wit::Error::Busy(_) => RETRY_BUSY,
                     _ => RETRY,
                 };
-                Then::SyncAt(Instant::now() + wait)
+                self.next = Some(Instant::now() + wait);
             }
         }
+        if self.shipping.proven && !self.probed {
+            self.probed = true;
+            if let Some(code) = self.probe(accessor).await? {
+                return Ok(Some(code));
+            }
+        }
+        Ok(None)
+    }
+
+    fn plan_next(&mut self, synced: &wit::Synced, began: Instant) {
+        self.shipping.works();
+        let now = Instant::now();
+        let live = synced.state == wit::State::Live;
+        let uploaded = synced.uploaded > 0;
+        if uploaded {
+            let (database, bytes, txid) = (&self.name, synced.uploaded, synced.txid);
+            tracing::debug!(database, txid, bytes, "shipped");
+        }
+        if uploaded || (live && !self.live) {
+            self.schedule.ask(now);
+        }
+        self.live = live;
+        self.next = if !live {
+            // Its directory may not even be there, so that nobody can watch it.
+            Some(now + UPKEEP)
+        } else if uploaded {
+            Some(began + self.sync_interval)
+        } else if synced.behind {
+            Some(now + RETRY_BUSY)
+        } else if self.look_again < UPKEEP {
+            self.look_again *= 2;
+            Some(now + self.look_again)
+        } else {
+            None
+        };
+        if uploaded || synced.behind {
+            self.look_again = FIRST_LOOK_AGAIN;
+        }
+    }
+
+    /// Some: the end.
+    fn after_compaction(&mut self, result: Result<wit::Compacted, wit::Error>) -> Option<Code> {
+        let now = Instant::now();
+        match result {
+            Ok(done) => {
+                self.compacting.works();
+                self.schedule.succeeded(now, unix_ms(), done.due_ms);
+                if done.written > 0 || done.deleted > 0 {
+                    let database = &self.name;
+                    let (written, bytes, deleted) = (done.written, done.uploaded, done.deleted);
+                    tracing::debug!(database, written, bytes, deleted, "compacted");
+                }
+            }
+            Err(wit::Error::Fenced(text)) => return Some(self.fenced(&text)),
+            Err(error) => {
+                self.compacting.fails(&error);
+                self.schedule.failed(now);
+            }
+        }
+        None
+    }
+
+    fn fenced(&self, text: &str) -> Code {
+        let database = &self.name;
+        tracing::error!(database, "fenced: {text}");
+        Code::Fenced
     }
 
     /// True: something waits to be shipped.
@@ -291,38 +335,22 @@ impl Work<'_> {
     }
 
     /// Ships what is left, within the time limit.
-    async fn finish(&mut self, accessor: &Accessor<State>) -> wasmtime::Result<Code> {
-        let replicator = self.replicate.seawall_replicator_replicator();
+    async fn finish<'c>(
+        &mut self,
+        accessor: &'c Accessor<State>,
+        mut sync: Option<Call<'c, wit::Synced>>,
+        mut compact: Option<Call<'c, wit::Compacted>>,
+    ) -> wasmtime::Result<Code>
+    where
+        'a: 'c,
+    {
+        let deadline = Instant::now() + self.shutdown.timeout;
         let mut stopping = self.stopping.clone();
-        let mut now = pin!(async move {
+        let code = tokio::select! {
+            code = self.ship_the_rest(accessor, &mut sync) => code?,
+            () = sleep_until(deadline) => Code::Unshipped,
             // An error means that nobody is left who could ask for more haste.
-            let _ = stopping.wait_for(|stop| *stop == Stop::Now).await;
-        });
-        let deadline = Instant::now() + self.shutdown_timeout;
-        let code = loop {
-            let result = tokio::select! {
-                result = replicator.call_sync(accessor) => result?,
-                () = sleep_until(deadline) => break Code::Unshipped,
-                () = &mut now => break Code::Unshipped,
-            };
-            let wait = match result {
-                Ok(synced) if synced.behind => Duration::from_millis(5),
-                Ok(_) => break Code::Ok,
-                Err(wit::Error::Fenced(text)) => {
-                    let database = &self.name;
-                    tracing::error!(database, "fenced: {text}");
-                    break Code::Fenced;
-                }
-                Err(error) => {
-                    self.health.fails(&error);
-                    RETRY
-                }
-            };
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = sleep_until(deadline) => break Code::Unshipped,
-                () = &mut now => break Code::Unshipped,
-            }
+            _ = stopping.wait_for(|stop| *stop == Stop::Now) => Code::Unshipped,
         };
         let database = &self.name;
         match code {
@@ -334,8 +362,47 @@ impl Work<'_> {
             ),
             _ => {}
         }
-        self.close(accessor).await?;
+        let until = deadline.min(Instant::now() + COMPACTION_GRACE);
+        if compact.is_some() {
+            tokio::select! {
+                ended = answer(&mut compact) => drop(ended?),
+                () = sleep_until(until) => {}
+                _ = stopping.wait_for(|stop| *stop == Stop::Now) => {}
+            }
+        }
+        // What is still under way is cut off with the instance.
+        if sync.is_none() && compact.is_none() {
+            self.close(accessor).await?;
+        }
         Ok(code)
+    }
+
+    /// Ends when all is shipped or cannot be.
+    async fn ship_the_rest<'c>(
+        &mut self,
+        accessor: &'c Accessor<State>,
+        sync: &mut Option<Call<'c, wit::Synced>>,
+    ) -> wasmtime::Result<Code>
+    where
+        'a: 'c,
+    {
+        let replicator = self.replicate.seawall_replicator_replicator();
+        if sync.is_some() {
+            // It may have begun before the last commit.
+            drop(answer(sync).await?);
+        }
+        loop {
+            *sync = Some(Box::pin(replicator.call_sync(accessor)));
+            match answer(sync).await? {
+                Ok(synced) if synced.behind => tokio::time::sleep(SOON).await,
+                Ok(_) => return Ok(Code::Ok),
+                Err(wit::Error::Fenced(text)) => return Ok(self.fenced(&text)),
+                Err(error) => {
+                    self.shipping.fails(&error);
+                    tokio::time::sleep(self.shutdown.interval).await;
+                }
+            }
+        }
     }
 
     async fn close(&self, accessor: &Accessor<State>) -> wasmtime::Result<()> {

@@ -1,15 +1,14 @@
 //! `seawall replicate`: keeps replicas up to date until it is told to stop.
 
+mod compaction;
 mod driver;
 mod notice;
-mod outcome;
 
 use crate::component::{self, Program};
 use crate::config::Database;
 use crate::exit::Code;
-use crate::plan;
+use crate::plan::{self, Shutdown};
 use driver::Driver;
-use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -24,7 +23,7 @@ pub async fn run(plan: plan::Replicate) -> anyhow::Result<Code> {
         running.spawn(replicate(
             program.clone(),
             database,
-            plan.shutdown_sync_timeout,
+            plan.shutdown,
             stopping.clone(),
         ));
     }
@@ -75,11 +74,11 @@ async fn pass_signals_on(stop: watch::Sender<Stop>) {
 async fn replicate(
     program: Program,
     database: Database,
-    shutdown_timeout: Duration,
+    shutdown: Shutdown,
     stopping: watch::Receiver<Stop>,
 ) -> Code {
     let name = database.path.display().to_string();
-    match Driver::start(&program, &database, shutdown_timeout).await {
+    match Driver::start(&program, &database, shutdown).await {
         Ok(driver) => driver.run(stopping).await,
         Err(error) => {
             tracing::error!(database = name, "{error:#}");
