@@ -84,7 +84,7 @@ pub struct Replicate {
     #[arg(long, value_name = "CMD")]
     pub exec: Option<String>,
 
-    /// Replicate what is there, do what is due, and end
+    /// Replicate what is there, do what is due, and end; a program that the config names is not run
     #[arg(long, conflicts_with = "exec")]
     pub once: bool,
 

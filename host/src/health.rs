@@ -16,6 +16,8 @@ pub fn is_passing(error: &wit::Error) -> bool {
 /// What goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
+    /// A database that is not there is brought back before anything else.
+    Restoring,
     /// Commits are sent to the replica.
     Shipping,
     /// Objects are merged, snapshots taken, what has expired deleted.
@@ -56,6 +58,7 @@ impl Health {
             let database = &self.database;
             let seconds = failing.since.elapsed().as_secs_f64();
             let what = match self.task {
+                Task::Restoring => "restored, or nothing was to be restored",
                 Task::Shipping => "recovered; nothing was lost",
                 Task::Compacting => "compaction works again",
                 Task::Following => "following again",
@@ -71,6 +74,11 @@ impl Health {
         let database = &self.database;
         let text = text(error);
         match (self.task, error) {
+            (Task::Restoring, _) => tracing::error!(
+                database,
+                "not restored{for_how_long}: {text}. Nothing begins with this database before that \
+                 is done"
+            ),
             (Task::Compacting, _) => tracing::warn!(
                 database,
                 "not compacting{for_how_long}: {text}. Shipping goes on; the replica grows until \

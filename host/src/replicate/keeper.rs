@@ -7,13 +7,15 @@ use super::{Shutdown, Stop, Tools};
 use crate::component;
 use crate::config::Database;
 use crate::exit::Code;
+use crate::health::{self, Health, Task};
 use crate::restore;
+use anyhow::bail;
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// A database that failed is tried again after this long; the wait doubles up to the most.
 const RETRY: Duration = Duration::from_secs(1);
@@ -71,7 +73,6 @@ impl Keeper {
     }
 
     async fn replicate(&mut self, to_restore: &mut bool) -> Code {
-        let database = self.database.path.display().to_string();
         if *to_restore {
             let mut stopping = self.stopping.clone();
             let restored = tokio::select! {
@@ -80,9 +81,7 @@ impl Keeper {
                 _ = stopping.wait_for(|stop| *stop != Stop::No) => return Code::Ok,
             };
             if let Err(error) = restored {
-                tracing::error!(database, "cannot be restored: {error:#}");
-                self.desk
-                    .update(|report| report.error = Some(format!("{error:#}")));
+                self.cannot("be restored", &error);
                 return Code::Error;
             }
             *to_restore = false;
@@ -102,22 +101,46 @@ impl Keeper {
         match driver.await {
             Ok(driver) => driver.run(self.stopping.clone(), &mut self.asked).await,
             Err(error) => {
-                tracing::error!(database, "{error:#}");
-                self.desk
-                    .update(|report| report.error = Some(format!("{error:#}")));
+                self.cannot("be replicated", &error);
                 Code::Error
             }
         }
     }
 
+    fn cannot(&self, what: &str, error: &anyhow::Error) {
+        let database = self.database.path.display().to_string();
+        tracing::error!(database, "cannot {what}: {error:#}");
+        let text = format!("{error:#}");
+        self.desk.update(|report| report.error = Some(text));
+    }
+
+    /// Until it is there, or there is no backup of it. A store that is away is waited for: an app
+    /// that began with an empty database would be worse.
     async fn restore(&self) -> anyhow::Result<()> {
-        if self.database.path.exists() {
-            return Ok(());
+        let name = self.database.path.display().to_string();
+        let mut health = Health::new(Task::Restoring, name);
+        let mut wait = RETRY;
+        while !self.database.path.exists() {
+            // The semaphore is never closed.
+            let turn = self.tools.limits.restores.acquire().await;
+            let restored = restore::if_absent(&self.tools.program, &self.database).await?;
+            drop(turn);
+            match restored {
+                Ok(()) => {
+                    health.works();
+                    break;
+                }
+                Err(error) if health::is_passing(&error) => {
+                    health.fails(&error);
+                    let text = component::text(&error).to_owned();
+                    self.desk.update(|report| report.error = Some(text));
+                }
+                Err(error) => bail!("{}", component::text(&error)),
+            }
+            sleep(wait).await;
+            wait = (wait * 2).min(RETRY_MOST);
         }
-        // The semaphore is never closed.
-        let _turn = self.tools.limits.restores.acquire().await;
-        let restored = restore::if_absent(&self.tools.program, &self.database).await?;
-        restored.map_err(|error| anyhow::anyhow!("{}", component::text(&error)))
+        Ok(())
     }
 
     /// Until `wait` is over. True: it is to stop.

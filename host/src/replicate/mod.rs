@@ -74,8 +74,11 @@ pub async fn run(plan: plan::Replicate) -> anyhow::Result<Code> {
             tokio::spawn(gatherer.keep_looking(all_done));
         }
     }
-    if supervisor.is_empty() && !open_ended && socket.is_none() {
-        bail!("no database was found");
+    if supervisor.is_empty() {
+        if !open_ended && socket.is_none() {
+            bail!("no database was found");
+        }
+        tracing::warn!("there is no database yet");
     }
     let code = match &plan.exec {
         Some(exec) => exec::run(exec, &supervisor, &mut signals).await,

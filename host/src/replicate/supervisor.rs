@@ -131,6 +131,11 @@ impl Supervisor {
             return Ok(Change::None);
         }
         let (desk, asked) = Desk::new();
+        let before = entry.desk.report();
+        desk.update(|report| {
+            report.txid = before.txid;
+            report.current_at = before.current_at;
+        });
         entry.desk = Arc::new(desk);
         entry.run = self.run(&entry.database, &entry.desk, asked);
         Ok(Change::Made)

@@ -25,9 +25,10 @@ fn what_it_wrote_last_is_shipped_after_its_end() {
     let database = scene.database("app.db");
     note(&database, "early");
     drop(database);
-    let python = "import sqlite3; c = sqlite3.connect('app.db'); \
-                  c.execute(\"INSERT INTO notes VALUES ('last')\"); c.commit()";
-    assert_eq!(run(&scene, &format!("python3 -c \"{python}\"")), 0);
+    let script = "import sqlite3\nc = sqlite3.connect('app.db')\n\
+                  c.execute(\"INSERT INTO notes VALUES ('last')\")\nc.commit()\n";
+    fs::write(scene.path("app.py"), script).unwrap();
+    assert_eq!(run(&scene, "python3 app.py"), 0);
     assert_eq!(scene.restored("backup"), ["early", "last"]);
 }
 
@@ -101,4 +102,30 @@ fn a_database_that_is_not_there_is_restored_before_the_program_starts() {
         &nothing,
     ]);
     assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+}
+
+#[test]
+fn a_program_does_not_start_with_an_empty_database_while_the_replica_cannot_be_read() {
+    let scene = Scene::new();
+    note(&scene.database("app.db"), "kept");
+    assert_eq!(run(&scene, "true"), 0);
+    for file in ["app.db", "app.db-wal", "app.db-shm", ".app.db-seawall"] {
+        let _ = fs::remove_file(scene.path(file));
+    }
+    // Nobody answers at this address.
+    let replica = "s3://bucket/app.db?endpoint=http://127.0.0.1:9&region=here";
+    let mut running = scene.start(&[
+        "replicate",
+        "-restore-if-db-not-exists",
+        "-exec",
+        "touch started",
+        "app.db",
+        replica,
+    ]);
+    running.wait_for_line("not restored");
+    assert!(running.is_running(), "{}", running.log());
+    running.signal("TERM");
+    assert_eq!(running.wait(), 0);
+    assert!(!scene.path("started").exists());
+    assert!(!scene.path("app.db").exists());
 }
