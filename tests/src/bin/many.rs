@@ -35,6 +35,7 @@ const WRITES: (u32, u32) = (50, 1000);
 struct Figures {
     program: &'static str,
     first_syncs_ms: f64,
+    start_requests: Requests,
     idle: Usage,
     /// Processor time of the idle seconds.
     idle_cpu_s: f64,
@@ -129,6 +130,7 @@ fn measure(
         Ok((shipped(&direct)? == databases).then_some(()))
     })?;
     let first_syncs_ms = start.elapsed().as_secs_f64() * 1000.0;
+    let start_requests = Requests::of(&proxy.log());
     std::thread::sleep(SETTLED);
 
     let time = Duration::from_secs(seconds);
@@ -159,6 +161,7 @@ fn measure(
     Ok(Figures {
         program: program.name(),
         first_syncs_ms,
+        start_requests,
         idle,
         idle_cpu_s: idle.cpu_s - before.cpu_s,
         idle_requests,
@@ -193,6 +196,9 @@ fn print(report: &Report) {
     println!("{:44} {}", "", names.collect::<Vec<_>>().join(" "));
     line("start to the first sync of all, ms", 0, &|of| {
         of.first_syncs_ms
+    });
+    line("requests until then", 0, &|of| {
+        of.start_requests.all() as f64
     });
     line("memory, idle, MB", 0, &|of| of.idle.rss_mb);
     line("memory, written to, MB", 0, &|of| of.busy.rss_mb);
