@@ -2,7 +2,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 # Natively the replicator crate is empty: it exists for wasm.
 NATIVE := --workspace
 
-.PHONY: build demo test check figures
+.PHONY: build demo test check figures traffic many
 
 # Examples want what tests want of each dependency: with them, wasmtime is compiled once for both.
 build:
@@ -26,3 +26,13 @@ check:
 figures: build
 	scripts/setup test
 	$(TARGET)/debug/figures
+
+# What an hour of HedgeDoc costs at the store: requests, bytes sent, bytes kept. Three minutes.
+traffic: build
+	scripts/setup test
+	$(TARGET)/debug/traffic
+
+# What a hundred databases in one process cost. Four minutes.
+many: build
+	scripts/setup test
+	$(TARGET)/debug/many

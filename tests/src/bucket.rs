@@ -73,7 +73,13 @@ impl Objects {
                     .context(key.to_owned())?;
                 Ok(())
             }
-            Self::Files(dir) => Ok(std::fs::write(dir.join(key), body)?),
+            Self::Files(dir) => {
+                let path = dir.join(key);
+                if let Some(parent) = path.parent() {
+                    std::fs::create_dir_all(parent)?;
+                }
+                Ok(std::fs::write(path, body)?)
+            }
         }
     }
 

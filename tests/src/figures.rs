@@ -54,12 +54,15 @@ pub fn durable_after_ms(acks: &[Ack], log: &[Exchange]) -> Vec<f64> {
     acks.iter().filter_map(durable).collect()
 }
 
-/// Memory and processor time of a process, as the kernel tells.
+/// What a process uses of the machine, as the kernel tells.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Usage {
     pub rss_mb: f64,
     pub peak_rss_mb: f64,
     pub cpu_s: f64,
+    pub threads: usize,
+    /// Open file descriptors.
+    pub files: usize,
 }
 
 impl Usage {
@@ -85,6 +88,12 @@ impl Usage {
             rss_mb: mb("VmRSS")?,
             peak_rss_mb: mb("VmHWM")?,
             cpu_s: (ticks(14)? + ticks(15)?) / 100.0,
+            threads: fields
+                .get("Threads")
+                .context("no threads")?
+                .trim()
+                .parse()?,
+            files: std::fs::read_dir(format!("/proc/{pid}/fd"))?.count(),
         })
     }
 }

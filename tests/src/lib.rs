@@ -14,6 +14,8 @@ pub mod app;
 pub mod bucket;
 pub mod disk;
 pub mod figures;
+pub mod generations;
+pub mod history;
 pub mod judge;
 pub mod ltx;
 pub mod pages;
@@ -25,7 +27,10 @@ pub mod replica;
 pub mod scene;
 pub mod shell;
 pub mod stock;
+pub mod traffic;
+pub mod upkeep;
 pub mod weed;
+pub mod workload;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

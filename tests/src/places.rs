@@ -7,9 +7,10 @@ use anyhow::{Context, Result, bail};
 /// The directory that cargo builds into, found from the running executable.
 pub fn target() -> Result<PathBuf> {
     let exe = std::env::current_exe()?;
+    // Cargo tags only a directory that it has made itself.
     let target = exe
         .ancestors()
-        .find(|dir| dir.join("CACHEDIR.TAG").exists());
+        .find(|dir| dir.join(".rustc_info.json").exists());
     Ok(target
         .context("this executable is not in a cargo target directory")?
         .into())
@@ -43,6 +44,13 @@ pub fn app() -> Result<PathBuf> {
     let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("app");
     exists(app.join("node_modules"), "scripts/setup test")?;
     Ok(app.join("app.js"))
+}
+
+/// The WAL of a database.
+pub fn wal_of(db: &Path) -> PathBuf {
+    let mut name = db.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
 }
 
 fn exists(path: PathBuf, source: &str) -> Result<PathBuf> {

@@ -46,6 +46,13 @@ impl Outcome {
         Ok(self)
     }
 
+    /// Insists that no line of its log is a warning or an error.
+    pub fn without_alarms(self) -> Result<Self> {
+        let alarms: Vec<&str> = alarms(&self.output).collect();
+        anyhow::ensure!(alarms.is_empty(), "it said:\n{}", alarms.join("\n"));
+        Ok(self)
+    }
+
     /// Insists that the output has `needle` in it, in any case.
     pub fn says(self, needle: &str) -> Result<Self> {
         anyhow::ensure!(
@@ -55,6 +62,13 @@ impl Outcome {
         );
         Ok(self)
     }
+}
+
+/// The lines that either program logs at level WARN or ERROR.
+pub fn alarms(output: &str) -> impl Iterator<Item = &str> {
+    const MARKS: [&str; 4] = ["level=WARN", "level=ERROR", "WARN", "ERROR"];
+    let is_alarm = |line: &&str| line.split_whitespace().any(|word| MARKS.contains(&word));
+    output.lines().filter(is_alarm)
 }
 
 impl Running {
@@ -133,5 +147,22 @@ impl Drop for Running {
         // Both fail only when it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::alarms;
+
+    #[test]
+    fn alarms_of_both_programs_are_told_from_other_lines() {
+        let output = "time=2026-11-25T22:40:24.002Z level=INFO msg=\"compaction complete\"
+time=2026-11-25T22:40:24.002Z level=WARN msg=\"sync error\"
+2026-11-25T22:40:24.002Z  INFO shipped /data/ERRORS.db
+2026-11-25T22:40:24.002Z ERROR cannot reach the store
+2026-11-25T22:40:24.002Z  WARN the WAL is large";
+        let found: Vec<&str> = alarms(output).collect();
+        let all: Vec<&str> = output.lines().collect();
+        assert_eq!(found, [all[1], all[3], all[4]]);
     }
 }

@@ -14,7 +14,7 @@ use crate::scene::Scene;
 use crate::weed::ACCESS_KEY;
 
 /// No restore of the tests takes longer.
-const RESTORE_LIMIT: Duration = Duration::from_secs(180);
+const RUN_LIMIT: Duration = Duration::from_secs(180);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
@@ -75,17 +75,47 @@ impl Program {
     ) -> Result<Running> {
         let config = scene.fresh("config.yml");
         fs::write(&config, replica.config(db, settings))?;
+        self.replicate_with(scene, replica, &config)
+    }
+
+    /// Starts `replicate` with a config file of the caller's.
+    pub fn replicate_with(
+        self,
+        scene: &Scene,
+        replica: &Replica,
+        config: &Path,
+    ) -> Result<Running> {
         let mut command = self.command(replica)?;
-        command.args(["replicate", "-config"]).arg(&config);
+        command.args(["replicate", "-config"]).arg(config);
         Running::start(self.name(), &mut command, &scene.fresh("replicate.log"))
+    }
+
+    /// Runs a command to its end, whatever comes of it.
+    pub fn run(self, scene: &Scene, replica: &Replica, words: &[&str]) -> Result<Outcome> {
+        let mut command = self.command(replica)?;
+        command.args(words);
+        let log = scene.fresh(&format!("{}.log", words[0]));
+        Running::start(self.name(), &mut command, &log)?.wait(RUN_LIMIT)
+    }
+
+    /// Runs `restore` of what `flags` say into `out`, whatever comes of it.
+    pub fn try_restore_of(
+        self,
+        scene: &Scene,
+        replica: &Replica,
+        out: &Path,
+        flags: &[&str],
+    ) -> Result<Outcome> {
+        let (out, url) = (out.display().to_string(), replica.url());
+        let mut words = vec!["restore", "-o", &out];
+        words.extend(flags);
+        words.push(&url);
+        self.run(scene, replica, &words)
     }
 
     /// Runs `restore` of the whole replica into `out`, whatever comes of it.
     pub fn try_restore(self, scene: &Scene, replica: &Replica, out: &Path) -> Result<Outcome> {
-        let mut command = self.command(replica)?;
-        command.args(["restore", "-o"]).arg(out).arg(replica.url());
-        let log = scene.fresh("restore.log");
-        Running::start(self.name(), &mut command, &log)?.wait(RESTORE_LIMIT)
+        self.try_restore_of(scene, replica, out, &[])
     }
 
     /// Runs `restore` and insists that it succeeds.

@@ -74,6 +74,21 @@ impl Replica {
         }
     }
 
+    /// The replica of one database of a directory whose replica this is.
+    pub fn member(&self, name: &str) -> Self {
+        let objects = match &self.objects {
+            Objects::S3 { store, prefix } => Objects::S3 {
+                store: *store,
+                prefix: format!("{prefix}/{name}"),
+            },
+            Objects::Files(dir) => Objects::Files(dir.join(name)),
+        };
+        Self {
+            objects,
+            ..self.clone()
+        }
+    }
+
     pub fn url(&self) -> String {
         match &self.objects {
             Objects::S3 { prefix, .. } => format!(
@@ -86,9 +101,14 @@ impl Replica {
 
     /// A config file as Litestream's users have it.
     pub fn config(&self, db: &Path, settings: &Settings) -> String {
+        self.config_of(&format!("path: {}", db.display()), settings)
+    }
+
+    /// A config file for the databases that `source` names: the first line of their block.
+    pub fn config_of(&self, source: &str, settings: &Settings) -> String {
         let mut lines = settings.global.clone();
         lines.push("dbs:".into());
-        lines.push(format!("  - path: {}", db.display()));
+        lines.push(format!("  - {source}"));
         lines.extend(settings.db.iter().map(|line| format!("    {line}")));
         lines.push("    replicas:".into());
         let mut replica = match &self.objects {

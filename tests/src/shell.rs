@@ -133,13 +133,36 @@ pub struct Load {
 impl Load {
     /// Commits `bytes` of new content every `interval_ms`.
     pub fn start(scene: &Scene, db: &Path, interval_ms: u32, bytes: u32) -> Result<Self> {
+        Self::run(
+            scene,
+            "load",
+            db,
+            [interval_ms.to_string(), bytes.to_string()],
+        )
+    }
+
+    /// The same by an app that never checkpoints.
+    pub fn append(scene: &Scene, db: &Path, interval_ms: u32, bytes: u32) -> Result<Self> {
+        let numbers = [interval_ms.to_string(), bytes.to_string()];
+        Self::run(scene, "append", db, numbers)
+    }
+
+    /// An hour of HedgeDoc in `seconds`, in a database that [`workload::create`] made. It ends by
+    /// itself.
+    ///
+    /// [`workload::create`]: crate::workload::create
+    pub fn hour(scene: &Scene, db: &Path, seed: u64, seconds: u64) -> Result<Self> {
+        Self::run(scene, "hour", db, [seed.to_string(), seconds.to_string()])
+    }
+
+    fn run(scene: &Scene, what: &str, db: &Path, numbers: [String; 2]) -> Result<Self> {
         let acks = scene.fresh("acks.jsonl");
         let log = scene.fresh("load.log");
         let mut command = Command::new(places::built("client")?);
         command
-            .arg("load")
+            .arg(what)
             .arg(db)
-            .args([interval_ms.to_string(), bytes.to_string()])
+            .args(numbers)
             .stdin(Stdio::null())
             .stdout(std::fs::File::create(&acks)?)
             .stderr(std::fs::File::create(&log)?);
@@ -154,6 +177,12 @@ impl Load {
     /// Kill -9; returns what it had said.
     pub fn kill(self) -> Result<AckLog> {
         self.process.kill()?;
+        AckLog::read(&self.acks)
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait(self, limit: Duration) -> Result<AckLog> {
+        self.process.wait(limit)?.ok()?;
         AckLog::read(&self.acks)
     }
 

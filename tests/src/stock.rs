@@ -19,14 +19,19 @@ pub const SOME_ROWS: &str = "PRAGMA journal_mode = WAL;
 
 /// A database with some rows, shipped to a directory in several objects.
 pub fn shipped(scene: &Scene) -> Result<(Machine, Replica)> {
-    let machine = scene.machine()?;
     let replica = Replica::in_files(&scene.fresh("replica"));
+    Ok((shipped_to(scene, &replica)?, replica))
+}
+
+/// As [`shipped`], to a replica of the caller's.
+pub fn shipped_to(scene: &Scene, replica: &Replica) -> Result<Machine> {
+    let machine = scene.machine()?;
     sql(scene, &machine.db(), SOME_ROWS)?;
     let settings = Settings {
         sync_interval: Duration::from_millis(100),
         ..Settings::default()
     };
-    let sidecar = Program::Seawall.replicate(scene, &machine.db(), &replica, &settings)?;
+    let sidecar = Program::Seawall.replicate(scene, &machine.db(), replica, &settings)?;
     replica.wait_for_txid(1, LIMIT)?;
     for _ in 0..3 {
         let txid = replica.txid()?;
@@ -35,5 +40,5 @@ pub fn shipped(scene: &Scene) -> Result<(Machine, Replica)> {
         replica.wait_for_txid(txid + 1, LIMIT)?;
     }
     sidecar.terminate(LIMIT)?.ok()?;
-    Ok((machine, replica))
+    Ok(machine)
 }

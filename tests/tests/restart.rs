@@ -1,9 +1,9 @@
 //! What a restarted sidecar uploads: what is new, and not the database once more.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use end_to_end::places::wal_of;
 use end_to_end::process::Running;
 use end_to_end::program::Program;
 use end_to_end::proxy::Proxy;
@@ -72,12 +72,6 @@ impl Stage {
         log.retain(|seen| seen.puts_level(0));
         (log.len(), log.iter().map(|seen| seen.sent).sum())
     }
-}
-
-fn wal_of(db: &Path) -> std::path::PathBuf {
-    let mut name = db.as_os_str().to_owned();
-    name.push("-wal");
-    name.into()
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //!
 //!   client shell DB                      one line of statements in, one line of JSON out
 //!   client load DB INTERVAL_MS BYTES     commits a row at a steady pace until SIGTERM
+//!   client append DB INTERVAL_MS BYTES   the same, and never checkpoints
+//!   client hour DB SEED SECONDS          an hour of HedgeDoc in so many seconds
 //!   client tear DB                       leaves the WAL-index as a killed writer does
 
 use std::fs::File;
@@ -14,7 +16,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use end_to_end::now_ms;
-use rand::RngExt;
+use end_to_end::places::wal_of;
+use end_to_end::workload::{self, Commit, prose};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::ValueRef;
 use rusqlite::{Batch, Connection, params};
@@ -27,9 +32,15 @@ fn main() -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["shell", db] => shell(db),
-        ["load", db, interval_ms, bytes] => load(db, interval_ms.parse()?, bytes.parse()?),
+        ["load", db, interval_ms, bytes] => load(&open(db)?, interval_ms.parse()?, bytes.parse()?),
+        ["append", db, interval_ms, bytes] => {
+            let connection = open(db)?;
+            connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+            load(&connection, interval_ms.parse()?, bytes.parse()?)
+        }
+        ["hour", db, seed, seconds] => hour(db, seed.parse()?, seconds.parse()?),
         ["tear", db] => tear(Path::new(db)),
-        _ => bail!("usage: client shell|load|tear DB ..."),
+        _ => bail!("usage: client shell|load|append|hour|tear DB ..."),
     }
 }
 
@@ -87,17 +98,18 @@ extern "C" fn on_sigterm(_signal: libc::c_int) {
     STOP.store(true, Ordering::Relaxed);
 }
 
-fn load(db: &str, interval_ms: u64, bytes: usize) -> Result<()> {
+fn load(connection: &Connection, interval_ms: u64, bytes: usize) -> Result<()> {
     let handler = on_sigterm as extern "C" fn(libc::c_int);
     // SAFETY: the handler only stores to an atomic.
     unsafe { libc::signal(libc::SIGTERM, handler as libc::sighandler_t) };
-    let connection = open(db)?;
     connection.execute_batch(
         "CREATE TABLE IF NOT EXISTS load(id INTEGER PRIMARY KEY, at REAL, body BLOB)",
     )?;
     println!("{}", json!({ "what": "start", "notes": 0, "bad": 0 }));
     let mut insert = connection.prepare("INSERT INTO load(at, body) VALUES (?, ?)")?;
-    let wal = format!("{db}-wal");
+    let wal = wal_of(Path::new(
+        connection.path().context("a database in no file")?,
+    ));
     let mut body = vec![0_u8; bytes];
     let mut next = Instant::now();
     while !STOP.load(Ordering::Relaxed) {
@@ -116,6 +128,49 @@ fn load(db: &str, interval_ms: u64, bytes: usize) -> Result<()> {
         next += Duration::from_millis(interval_ms);
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
+    Ok(())
+}
+
+/// Commits what HedgeDoc would, each at its time, and acknowledges it.
+fn hour(db: &str, seed: u64, seconds: u64) -> Result<()> {
+    let connection = open(db)?;
+    println!("{}", json!({ "what": "start", "notes": 0, "bad": 0 }));
+    let mut chance = StdRng::seed_from_u64(seed);
+    let (wal, start) = (wal_of(Path::new(db)), Instant::now());
+    for event in workload::hour(seed, Duration::from_secs(seconds)) {
+        std::thread::sleep((start + event.at).saturating_duration_since(Instant::now()));
+        let sent = now_ms();
+        let (what, result) = match event.commit {
+            Commit::Note { note, bytes } => {
+                let text = prose(&mut chance, bytes);
+                let sql = "UPDATE Notes SET content = ?, updatedAt = ? WHERE id = ?";
+                ("note", connection.execute(sql, params![text, sent, note]))
+            }
+            Commit::Revision { note, bytes } => {
+                let text = prose(&mut chance, bytes);
+                let sql = "INSERT INTO Revisions(noteId, patch, createdAt) VALUES (?, ?, ?)";
+                (
+                    "revision",
+                    connection.execute(sql, params![note, text, sent]),
+                )
+            }
+            Commit::Session => {
+                let sql = "INSERT INTO Sessions(data, expires) VALUES (hex(randomblob(100)), ?)";
+                ("session", connection.execute(sql, params![sent]))
+            }
+        };
+        let line = match result {
+            Ok(_) => json!({
+                "what": what, "id": connection.last_insert_rowid().to_string(),
+                "sent": sent, "at": now_ms(),
+                "wal_bytes": std::fs::metadata(&wal).map_or(0, |meta| meta.len()),
+            }),
+            Err(error) => json!({ "what": "error", "op": what, "message": error.to_string() }),
+        };
+        println!("{line}");
+        std::io::stdout().flush()?;
+    }
+    println!("{}", json!({ "what": "stop" }));
     Ok(())
 }
 

@@ -1,11 +1,12 @@
 //! The LTX codec against files of Litestream, against itself, and against damage.
 
+mod golden;
 mod indexes;
 mod random;
 mod refusals;
 mod whole;
 
-use engine::ltx::frame::max_frame_bytes;
+use engine::ltx::frame::{checksummed_head, max_frame_bytes};
 use engine::ltx::index::{FIRST_TAIL_BYTES, IndexWriter, MAX_INDEX_BYTES};
 use engine::ltx::order::OrderError;
 use engine::ltx::{
