@@ -1,6 +1,7 @@
 //! One database with its instance of the component, from its start to its end.
 
 use super::compaction::Schedule;
+use super::conditions;
 use super::desk::{Ask, Desk};
 use super::notice::Notice;
 use super::opening::Opening;
@@ -21,6 +22,7 @@ pub struct Driver {
     instance: Instance,
     settings: wit::Settings,
     notice: Notice,
+    conditions: conditions::Store,
     name: String,
     sync_interval: Duration,
     shutdown: Shutdown,
@@ -48,6 +50,7 @@ impl Driver {
             instance,
             settings: component::settings(layout, database),
             notice: tools.watch.database(&database.path),
+            conditions: tools.conditions.of(&database.replica.location),
             name,
             sync_interval: database.replica.sync_interval,
             shutdown,
@@ -68,6 +71,7 @@ impl Driver {
         let mut work = Work {
             replicate: &replicate,
             notice: self.notice,
+            conditions: self.conditions,
             stopping,
             asked,
             waiting: Waiting::default(),

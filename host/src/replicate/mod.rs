@@ -1,6 +1,7 @@
 //! `seawall replicate`: keeps replicas up to date until it is told to stop.
 
 mod compaction;
+mod conditions;
 mod desk;
 mod driver;
 mod ending;
@@ -25,6 +26,7 @@ use crate::exit::Code;
 use crate::plan::{self, Shutdown};
 use crate::socket;
 use anyhow::{Context, bail};
+use conditions::Conditions;
 use gatherer::Gatherer;
 use limits::Limits;
 use notice::Watch;
@@ -36,6 +38,7 @@ pub struct Tools {
     pub program: Program,
     pub watch: Watch,
     pub limits: Limits,
+    pub conditions: Conditions,
 }
 
 /// Runs until SIGTERM or SIGINT, until the program of `-exec` ends, or until no database is left to
@@ -52,6 +55,7 @@ pub async fn run(plan: plan::Replicate) -> anyhow::Result<Code> {
         program,
         watch: Watch::new(),
         limits: Limits::new(),
+        conditions: Conditions::default(),
     };
     let open_ended = plan.directories.iter().any(|directory| directory.watch);
     let supervisor = Supervisor::new(tools.clone(), plan.shutdown, open_ended);

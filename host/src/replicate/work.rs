@@ -2,6 +2,7 @@
 //! that means.
 
 use super::compaction::Schedule;
+use super::conditions;
 use super::desk::{Ask, Desk, Phase, Standing};
 use super::notice::Notice;
 use super::opening::Opening;
@@ -32,6 +33,8 @@ pub const FIRST_LOOK_AGAIN: Duration = Duration::from_micros(500);
 pub struct Work<'a> {
     pub replicate: &'a bindings::Replicate,
     pub notice: Notice,
+    /// What is known of the replica's store.
+    pub conditions: conditions::Store,
     pub stopping: watch::Receiver<Stop>,
     pub asked: &'a mut mpsc::Receiver<Ask>,
     pub waiting: Waiting,
@@ -101,12 +104,15 @@ impl<'a> Work<'a> {
         let mut sync: Option<Call<'c, wit::Synced>> = None;
         let mut sync_began = Instant::now();
         let mut compact: Option<Call<'c, wit::Compacted>> = None;
+        let mut probe: Option<Call<'c, bool>> = None;
         while *self.stopping.borrow() == Stop::No {
             let mut end = None;
             let idle = sync.is_none();
             let opening = self.opening.as_ref().map(|opening| opening.until);
             let next = self.next.filter(|_| idle);
             let wake = self.schedule.wake(Instant::now(), unix_ms());
+            // Nothing is deleted in a store that may not be used.
+            let wake = wake.filter(|_| probe.is_none());
             tokio::select! {
                 biased;
                 _ = self.stopping.changed() => {}
@@ -127,7 +133,14 @@ impl<'a> Work<'a> {
                 result = answer(&mut sync) => {
                     end = self.after_sync(accessor, result?, sync_began).await?;
                     self.opening = None;
+                    if self.live && !self.probed {
+                        self.probed = true;
+                        let store = Arc::clone(&self.conditions);
+                        let ask = replicator.call_probe(accessor);
+                        probe = Some(Box::pin(conditions::find_out(store, ask)));
+                    }
                 }
+                result = answer(&mut probe) => end = self.after_probe(result?),
                 result = answer(&mut compact) => end = self.after_compaction(result?),
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
                     self.next = None;
@@ -196,12 +209,6 @@ impl<'a> Work<'a> {
                     _ => RETRY,
                 };
                 self.next = Some(Instant::now() + wait);
-            }
-        }
-        if self.shipping.proven && !self.probed {
-            self.probed = true;
-            if let Some(code) = self.probe(accessor).await? {
-                return Ok(Some(code));
             }
         }
         if self.waiting.is_anybody_here() {
@@ -337,10 +344,9 @@ impl<'a> Work<'a> {
     }
 
     /// Some: the store must not be used.
-    async fn probe(&self, accessor: &Accessor<State>) -> wasmtime::Result<Option<Code>> {
-        let replicator = self.replicate.seawall_replicator_replicator();
+    fn after_probe(&self, honoured: Result<bool, wit::Error>) -> Option<Code> {
         let database = &self.name;
-        match replicator.call_probe(accessor).await? {
+        match honoured {
             Ok(true) => tracing::debug!(database, "the store honours conditional writes"),
             Ok(false) => tracing::warn!(
                 database,
@@ -349,7 +355,7 @@ impl<'a> Work<'a> {
             ),
             Err(wit::Error::Denied(text)) => {
                 tracing::error!(database, "{text}");
-                return Ok(Some(Code::Error));
+                return Some(Code::Error);
             }
             Err(error) => {
                 let text = text(&error);
@@ -359,6 +365,6 @@ impl<'a> Work<'a> {
                 );
             }
         }
-        Ok(None)
+        None
     }
 }
