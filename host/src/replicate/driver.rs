@@ -4,6 +4,7 @@ use super::compaction::Schedule;
 use super::desk::{Ask, Desk};
 use super::notice::Notice;
 use super::opening::Opening;
+use super::probes::Known;
 use super::waiting::Waiting;
 use super::work::{FIRST_LOOK_AGAIN, Work};
 use super::{Shutdown, Stop, Tools};
@@ -26,6 +27,7 @@ pub struct Driver {
     shutdown: Shutdown,
     desk: Arc<Desk>,
     opening: Opening,
+    conditions: Known,
 }
 
 impl Driver {
@@ -53,6 +55,7 @@ impl Driver {
             shutdown,
             desk,
             opening,
+            conditions: tools.probes.of(&database.replica.location),
         })
     }
 
@@ -81,6 +84,7 @@ impl Driver {
             next: Some(Instant::now()),
             look_again: FIRST_LOOK_AGAIN,
             probed: false,
+            conditions: self.conditions,
             live: false,
             name: self.name,
         };

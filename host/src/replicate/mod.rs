@@ -11,6 +11,7 @@ mod limits;
 mod notice;
 mod once;
 mod opening;
+mod probes;
 mod signals;
 mod supervisor;
 mod waiting;
@@ -28,6 +29,7 @@ use anyhow::{Context, bail};
 use gatherer::Gatherer;
 use limits::Limits;
 use notice::Watch;
+use probes::Probes;
 use signals::Signals;
 
 /// What the databases of one process share. Cheap to clone.
@@ -36,6 +38,7 @@ pub struct Tools {
     pub program: Program,
     pub watch: Watch,
     pub limits: Limits,
+    pub probes: Probes,
 }
 
 /// Runs until SIGTERM or SIGINT, until the program of `-exec` ends, or until no database is left to
@@ -52,6 +55,7 @@ pub async fn run(plan: plan::Replicate) -> anyhow::Result<Code> {
         program,
         watch: Watch::new(),
         limits: Limits::new(),
+        probes: Probes::default(),
     };
     let open_ended = plan.directories.iter().any(|directory| directory.watch);
     let supervisor = Supervisor::new(tools.clone(), plan.shutdown, open_ended);

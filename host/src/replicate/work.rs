@@ -5,6 +5,7 @@ use super::compaction::Schedule;
 use super::desk::{Ask, Desk, Phase, Standing};
 use super::notice::Notice;
 use super::opening::Opening;
+use super::probes::Known;
 use super::waiting::Waiting;
 use super::{Shutdown, Stop};
 use crate::component::{State, bindings, text, wit};
@@ -47,6 +48,8 @@ pub struct Work<'a> {
     pub next: Option<Instant>,
     pub look_again: Duration,
     pub probed: bool,
+    /// Whether the store honours conditional writes, as far as any database has found out.
+    pub conditions: Known,
     /// The database was open after the last call of `sync`.
     pub live: bool,
     pub name: String,
@@ -198,11 +201,11 @@ impl<'a> Work<'a> {
                 self.next = Some(Instant::now() + wait);
             }
         }
-        if self.shipping.proven && !self.probed {
-            self.probed = true;
-            if let Some(code) = self.probe(accessor).await? {
-                return Ok(Some(code));
-            }
+        if self.shipping.proven
+            && !self.probed
+            && let Some(code) = self.probe(accessor).await?
+        {
+            return Ok(Some(code));
         }
         if self.waiting.is_anybody_here() {
             self.next.get_or_insert_with(Instant::now);
@@ -336,12 +339,22 @@ impl<'a> Work<'a> {
         }))
     }
 
-    /// Some: the store must not be used.
-    async fn probe(&self, accessor: &Accessor<State>) -> wasmtime::Result<Option<Code>> {
+    /// Some: the store must not be used. Looks again later while another database finds out.
+    async fn probe(&mut self, accessor: &Accessor<State>) -> wasmtime::Result<Option<Code>> {
+        let Ok(mut honoured) = self.conditions.try_lock() else {
+            return Ok(None);
+        };
+        self.probed = true;
+        if *honoured {
+            return Ok(None);
+        }
         let replicator = self.replicate.seawall_replicator_replicator();
         let database = &self.name;
         match replicator.call_probe(accessor).await? {
-            Ok(true) => tracing::debug!(database, "the store honours conditional writes"),
+            Ok(true) => {
+                *honoured = true;
+                tracing::debug!(database, "the store honours conditional writes");
+            }
             Ok(false) => tracing::warn!(
                 database,
                 "this store ignores conditional writes: a second writer on this replica would not \
