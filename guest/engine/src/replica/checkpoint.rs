@@ -121,13 +121,12 @@ impl<O: Objects> Replicator<O> {
             state.upkeep.sealing = true;
             return After::ShipAgain;
         }
-        if took > SEAL_CHECKPOINT_MS {
-            self.complain(
-                state,
-                &index,
-                "the disk is too slow to restart it without making the app wait",
-            );
-        }
+        let why = if took > SEAL_CHECKPOINT_MS {
+            "the disk is too slow to restart it without making the app wait"
+        } else {
+            "the app never lets go of the write lock for long enough to restart it"
+        };
+        self.complain(state, &index, why);
         After::Done
     }
 

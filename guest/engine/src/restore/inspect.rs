@@ -8,12 +8,13 @@ use crate::pageset::PageSet;
 use crate::ports::{Environment, Objects};
 use crate::restore::error::RestoreError;
 use crate::restore::fetch::{Content, Source, check_name};
-use crate::restore::plan::{Listed, Listing, PlanError, Target, plan};
+use crate::restore::plan::{Listed, Listing, PlanError, lead_on};
 use crate::restore::rolling::{Piece, ranges, read};
 use crate::restore::{DEFAULT_PARALLELISM, flow};
 use crate::units::Txid;
 
-/// The pages that changed after `from` and up to `to`, from the objects' page indexes.
+/// The pages that changed after `from` and up to `to`, from the objects' page indexes. An object that
+/// goes beyond `to` adds those that changed later.
 ///
 /// `None`: the replica does not say, because transactions in between are only in snapshots.
 pub async fn changed_pages<O: Objects>(
@@ -27,14 +28,8 @@ pub async fn changed_pages<O: Objects>(
     if from >= to {
         return Ok(Some(pages));
     }
-    let plan = match plan(listing, Some(from), Target::Txid(to)) {
-        Ok(plan) => plan,
-        Err(PlanError::Gap { .. } | PlanError::TxidUnavailable { .. } | PlanError::Empty) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(error.into()),
-    };
-    if plan.objects.iter().any(|object| object.name.is_snapshot()) {
+    let plan = lead_on(listing, from);
+    if plan.reached < to {
         return Ok(None);
     }
     let source = Source::new(objects, environment, listing.layout());

@@ -160,6 +160,13 @@ pub fn plan(listing: &Listing, from: Option<Txid>, target: Target) -> Result<Pla
     })
 }
 
+/// As far as objects that are no snapshots lead on from `from`.
+pub fn lead_on(listing: &Listing, from: Txid) -> Plan {
+    cover(listing, from, Txid(u64::MAX), |object| {
+        !object.name.is_snapshot()
+    })
+}
+
 /// Goes on from `from` with whatever leads on without a gap and reaches furthest, as long as
 /// anything does. Of equals, the one that begins earlier, then the one of the higher level.
 ///

@@ -64,12 +64,12 @@ impl Source {
         }
     }
 
-    /// The store refused these credentials as expired: are there others to be had?
-    pub fn forget(&self) -> bool {
+    /// The store refused these credentials: are there others to be had?
+    pub fn forget(&self, refused: &Credentials) -> bool {
         match self {
             Source::Fixed(_) => false,
             Source::Renewed(renewed) => {
-                renewed.state().forget();
+                renewed.state().forget(refused);
                 true
             }
         }
@@ -98,8 +98,6 @@ pub struct Renewed {
 #[derive(Debug, Default)]
 struct State {
     current: Option<Credentials>,
-    /// When they were found.
-    found: Option<Instant>,
     /// No renewal is begun before this moment: one is under way, or has just failed.
     not_before: Option<Instant>,
     /// The last search that found nothing.
@@ -107,12 +105,9 @@ struct State {
 }
 
 impl State {
-    /// What was found just now is not what was refused: another replica's request was faster.
-    fn forget(&mut self) {
-        if self
-            .found
-            .is_none_or(|found| found.elapsed() >= SEARCH_PAUSE)
-        {
+    /// Others than those that were refused stay: another replica's request was faster.
+    fn forget(&mut self, refused: &Credentials) {
+        if self.current.as_ref() == Some(refused) {
             self.current = None;
         }
     }
@@ -192,7 +187,6 @@ impl Renewed {
         match found {
             Ok(credentials) => {
                 state.current = Some(credentials.clone());
-                state.found = Some(Instant::now());
                 Ok(credentials)
             }
             Err(error) => {

@@ -20,6 +20,7 @@ use super::retry::{Next, Tries, retry_after};
 use super::sign::{Checksums, Signer, signed_headers};
 use super::site::Site;
 use super::xml::ErrorDocument;
+use aws_credential_types::Credentials;
 
 /// Corrections within one call, of the region or of expired credentials: each helps once.
 const CORRECTIONS: u32 = 3;
@@ -53,8 +54,23 @@ impl Wire {
         let mut corrections = 0;
         loop {
             let region = self.region(*tries.deadline()).await;
-            let tried = self.attempt(request, &region, &checksums, &patience, tries.deadline());
-            let failure = match tried.await {
+            let credentials = self.credentials(*tries.deadline()).await;
+            let tried = match &credentials {
+                Ok(credentials) => {
+                    let deadline = tries.deadline();
+                    self.attempt(
+                        request,
+                        &region,
+                        credentials,
+                        &checksums,
+                        &patience,
+                        deadline,
+                    )
+                    .await
+                }
+                Err(failure) => Err(failure.clone()),
+            };
+            let failure = match tried {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
@@ -63,7 +79,8 @@ impl Wire {
                 failure = failure.text,
                 "a try failed"
             );
-            if corrections < CORRECTIONS && self.correct(&failure) {
+            let used = credentials.as_ref().ok();
+            if corrections < CORRECTIONS && self.correct(&failure, used) {
                 corrections += 1;
                 continue;
             }
@@ -81,8 +98,17 @@ impl Wire {
     pub async fn try_once(&self, request: &Request<'_>, region: &str) -> Result<Answer, Failure> {
         let mut deadline = Instant::now() + self.patience.call;
         let checksums = self.checksums(request);
-        self.attempt(request, region, &checksums, &self.patience, &mut deadline)
-            .await
+        let credentials = self.credentials(deadline).await?;
+        let (patience, deadline) = (&self.patience, &mut deadline);
+        self.attempt(
+            request,
+            region,
+            &credentials,
+            &checksums,
+            patience,
+            deadline,
+        )
+        .await
     }
 
     /// A request in words: `PUT s3://bucket/key`.
@@ -99,10 +125,10 @@ impl Wire {
     }
 
     /// Changes what the failure shows to be wrong, if it can be changed.
-    fn correct(&self, failure: &Failure) -> bool {
+    fn correct(&self, failure: &Failure, used: Option<&Credentials>) -> bool {
         match failure.code.as_str() {
             "ExpiredToken" | "TokenRefreshRequired" | "InvalidToken" | "InvalidAccessKeyId" => {
-                self.credentials.forget()
+                used.is_some_and(|refused| self.credentials.forget(refused))
             }
             _ if failure.is_about_region() => {
                 let region = failure.region.as_deref();
@@ -131,28 +157,32 @@ impl Wire {
         Checksums::of(&request.body, self.sign_payload, self.content_md5)
     }
 
-    async fn attempt(
-        &self,
-        request: &Request<'_>,
-        region: &str,
-        checksums: &Checksums,
-        patience: &Patience,
-        deadline: &mut Instant,
-    ) -> Result<Answer, Failure> {
-        let credentials = timeout_at(*deadline, self.credentials.get())
+    async fn credentials(&self, deadline: Instant) -> Result<Credentials, Failure> {
+        timeout_at(deadline, self.credentials.get())
             .await
             .map_err(|_| Failure::unsent("finding credentials took too long"))?
             .map_err(|error| match error.may_pass {
                 true => Failure::unsent(error.text),
                 false => Failure::certain(Kind::Denied, error.text),
-            })?;
+            })
+    }
+
+    async fn attempt(
+        &self,
+        request: &Request<'_>,
+        region: &str,
+        credentials: &Credentials,
+        checksums: &Checksums,
+        patience: &Patience,
+        deadline: &mut Instant,
+    ) -> Result<Answer, Failure> {
         // Requests of other replicas take no time from this one.
         let waiting = Instant::now();
         let _turn = self.turns.acquire().await;
         *deadline += waiting.elapsed();
         let url = self.site.url(region, request.key, &request.query);
         let signer = Signer {
-            credentials: &credentials,
+            credentials,
             region,
             now: SystemTime::now(),
         };

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// As many as one request takes, and one listing shows.
 const BATCH: usize = 1000;
-/// Objects of level 0 go in groups: the last of a group stays longer by this part of their time.
-const GROUPED: u64 = 5;
+/// Objects of level 0 go in groups: the first of a group stays longer by this part of their time.
+const GROUPED: u64 = 2;
 
 impl<O: Objects> Replicator<O> {
     /// Returns how many objects were deleted.
@@ -66,13 +66,14 @@ impl<O: Objects> Replicator<O> {
         for Expired { name, cover } in expired {
             by_cover.entry(cover).or_default().push(name);
         }
-        let mut sure = Vec::new();
+        let mut sure = BTreeSet::new();
         for (cover, names) in by_cover {
             if self.is_sound(&cover).await? {
                 sure.extend(names);
             }
         }
-        Ok(sure)
+        // In the order of their TXIDs: who lists meanwhile sees a level without a gap.
+        Ok(sure.into_iter().collect())
     }
 
     async fn is_sound(&self, name: &ObjectName) -> Result<bool, Error> {
