@@ -14,7 +14,8 @@
 
 use super::error::Error;
 use super::levels::Levels;
-use super::plan::{self, Next, Place};
+use super::place::Place;
+use super::plan::{self, Next};
 use super::{Replicator, State};
 use crate::ports::{LogLevel, Objects};
 use crate::units::Txid;

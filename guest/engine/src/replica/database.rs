@@ -1,7 +1,7 @@
 //! One live database that is held open: its locks, its WAL, its pages.
 
 use super::error::Error;
-use super::plan::Place;
+use super::place::Place;
 use super::view::View;
 use crate::ltx::page_checksum;
 use crate::ports::{FileKind, Files, LiveFile};

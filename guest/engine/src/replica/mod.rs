@@ -9,6 +9,7 @@ pub mod checksums;
 mod database;
 mod error;
 pub mod levels;
+mod place;
 pub mod plan;
 mod probe;
 mod resume;
@@ -31,6 +32,7 @@ use checksums::Checksums;
 use database::Database;
 use levels::Levels;
 use levels::schedule::Schedule;
+use place::Place;
 use plan::{Next, Tip};
 use ship::Pending;
 use std::cell::RefCell;
@@ -268,7 +270,7 @@ impl<O: Objects> Replicator<O> {
                     LogLevel::Warn,
                     &format!("{reason}; comparing the database with what was shipped"),
                 );
-                tip.place = plan::Place::Unknown;
+                tip.place = Place::Unknown;
                 Ok(None)
             }
             Next::Ship(shipment) => {
@@ -293,9 +295,9 @@ impl<O: Objects> Replicator<O> {
                 return true;
             }
             match (tip.place, database.index()) {
-                (plan::Place::Unknown, _) | (_, None) => true,
-                (plan::Place::Start, Some(index)) => index.last_frame > 0,
-                (plan::Place::At(position), Some(index)) => {
+                (Place::Unknown, _) | (_, None) => true,
+                (Place::Start, Some(index)) => index.last_frame > 0,
+                (Place::At(position), Some(index)) => {
                     index.last_frame > 0 && index.end(database.page_size) != position
                 }
             }
@@ -363,7 +365,7 @@ impl<O: Objects> Replicator<O> {
             };
             let end = database.index().map(|index| index.end(database.page_size));
             let unshipped_bytes = match (end, state.tip.as_ref().map(|tip| tip.place)) {
-                (Some(end), Some(plan::Place::At(shipped))) if end.salts == shipped.salts => {
+                (Some(end), Some(Place::At(shipped))) if end.salts == shipped.salts => {
                     end.offset.saturating_sub(shipped.offset)
                 }
                 (Some(end), _) => end.offset - crate::wal::HEADER_BYTES,

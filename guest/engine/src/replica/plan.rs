@@ -3,21 +3,11 @@
 use super::checksums::Checksums;
 use super::database::Database;
 use super::error::Error;
+use super::place::Place;
 use crate::ltx::page_checksum;
 use crate::units::{Pgno, Txid};
 use crate::wal::{self, Image, IndexHeader, WalPosition};
 use std::collections::BTreeMap;
-
-/// Up to where the local database is known to be shipped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// Not known: the database must be compared with what was shipped.
-    Unknown,
-    /// Everything, and the WAL is about to start anew.
-    Start,
-    /// Everything before this point of the WAL.
-    At(WalPosition),
-}
 
 /// Where the replica stands.
 #[derive(Debug, Clone)]

@@ -1,7 +1,8 @@
 //! Sends one object, create-if-absent, and finds out what became of it.
 
 use super::error::Error;
-use super::plan::{self, Change, Place, Shipment, Tip};
+use super::place::Place;
+use super::plan::{self, Change, Shipment, Tip};
 use super::upload::{self, Source};
 use super::{Replicator, State};
 use crate::ltx::{Extra, Header, ObjectName};

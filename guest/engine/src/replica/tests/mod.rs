@@ -2,9 +2,11 @@
 
 mod bed;
 mod checkpoints;
+mod expiry;
 mod faults;
 mod following;
 mod levels;
 mod moments;
 mod restarts;
 mod shipping;
+mod upkeep;
