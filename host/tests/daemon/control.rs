@@ -6,6 +6,10 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+/// The `sync-interval` of the scene.
+const INTERVAL: Duration = Duration::from_secs(2);
 
 fn serving(scene: &Scene) -> crate::scene::Running {
     scene.config(
@@ -47,13 +51,21 @@ fn a_waiting_sync_ends_when_all_is_in_the_replica_and_makes_no_object_of_its_own
     // Nothing new: nothing is made.
     assert_eq!(synced()["replica_txid"], first);
     assert_eq!(synced()["replica_txid"], first);
-    // Two commits within one interval, each waited for by somebody: one object.
-    note(&database, "two");
-    synced();
-    note(&database, "three");
-    note(&database, "four");
-    let last = synced()["replica_txid"].as_u64().unwrap();
-    assert_eq!(last, first + 2);
+    // Each commit is waited for, and still no object begins earlier than one interval after the
+    // one before.
+    let began = Instant::now();
+    let mut last = first;
+    for text in ["two", "three", "four"] {
+        note(&database, text);
+        last = synced()["replica_txid"].as_u64().unwrap();
+    }
+    let objects = u32::try_from(last - first).unwrap();
+    let least = INTERVAL * (objects - 1);
+    assert!(
+        began.elapsed() >= least,
+        "{objects} objects in {:?}",
+        began.elapsed()
+    );
     assert_eq!(scene.restored("backup"), ["one", "two", "three", "four"]);
     assert_eq!(running.stop(), 0);
     assert!(!scene.path("s.sock").exists(), "the socket is removed");
