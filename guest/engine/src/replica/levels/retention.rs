@@ -8,7 +8,7 @@
 use super::holdings::{Held, Holdings};
 use super::schedule::Schedule;
 use crate::ltx::ObjectName;
-use crate::units::{Level, Txid};
+use crate::units::Level;
 
 /// An object that may go, and one that holds what it held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,27 +107,22 @@ fn merged_at(
 fn cover(holdings: &Holdings, name: &ObjectName, level: Level) -> Option<ObjectName> {
     let holds = |other: &ObjectName| other.min <= name.min && name.max <= other.max;
     let merged = holdings.level(level).map(|(name, _)| *name).find(holds);
-    let begins_after = |first: &ObjectName| first.min > name.max;
     let level_begins_after = holdings
         .level(level)
         .next()
-        .is_none_or(|(first, _)| begins_after(first));
-    let first_txid = name.level == Level::SHIPPED && name.min == Txid::FIRST;
+        .is_none_or(|(first, _)| first.min > name.max);
+    // Level 1 begins after the first snapshot, and so that holds what was shipped before.
+    let only_in_snapshot = name.level == Level::SHIPPED && level_begins_after;
     merged.or_else(|| {
-        (first_txid && level_begins_after)
-            .then(|| {
-                holdings
-                    .level(Level::SNAPSHOT)
-                    .map(|(name, _)| *name)
-                    .find(holds)
-            })
-            .flatten()
+        let mut snapshots = holdings.level(Level::SNAPSHOT).map(|(name, _)| *name);
+        only_in_snapshot.then(|| snapshots.find(holds)).flatten()
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Txid;
 
     const MINUTE: u64 = 60_000;
     const DAY: u64 = 1440 * MINUTE;
@@ -198,6 +193,21 @@ mod tests {
     fn the_newest_shipped_object_stays_though_it_is_merged() {
         let holdings = holdings(&[(9, 1, 1, 0), (0, 2, 2, 0), (0, 3, 3, 0), (1, 2, 3, 0)]);
         assert_eq!(gone(&holdings, DAY / 2), [(0, 2, 2)]);
+    }
+
+    #[test]
+    fn what_was_shipped_before_the_first_snapshot_goes_too() {
+        let holdings = holdings(&[
+            (9, 1, 3, 0),
+            (0, 1, 1, 0),
+            (0, 2, 2, 0),
+            (0, 3, 3, 0),
+            (0, 4, 4, 0),
+            (0, 5, 5, 0),
+            (1, 4, 5, 0),
+        ]);
+        let shipped = [(0, 1, 1), (0, 2, 2), (0, 3, 3), (0, 4, 4)];
+        assert_eq!(gone(&holdings, DAY / 2), shipped);
     }
 
     #[test]
