@@ -162,7 +162,7 @@ impl Replica {
     /// The newest TXID; checks that level 0 has neither gap nor duplicate.
     ///
     /// A store deletes many objects in an order of its own, and until that is done there is a gap
-    /// before those that stay. One that stays is a gap.
+    /// before those that stay. One that lasts is a gap.
     pub fn txid(&self) -> Result<u64> {
         let listed = || -> Result<u64> {
             let spans: Vec<Span> = self.level(0)?.into_iter().map(|(span, _)| span).collect();
