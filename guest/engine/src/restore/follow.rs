@@ -197,7 +197,8 @@ impl Database {
         // What the replicated schema says must not be run, only stored.
         connection.pragma_update(None, "trusted_schema", false)?;
         let bytes: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-        let page_size = PageSize::new(bytes).map_err(|_| RestoreError::Position(String::new()))?;
+        let page_size =
+            PageSize::new(bytes).map_err(|error| RestoreError::Sqlite(error.to_string()))?;
         Ok(Database {
             connection,
             page_size,

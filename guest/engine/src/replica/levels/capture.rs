@@ -127,6 +127,11 @@ impl<O: Objects> Replicator<O> {
             if level.get() > due.levels || end >= tip.txid {
                 continue;
             }
+            let unknown = |pending: &Pending| pending.unknown_until.is_some();
+            if levels.pending(level).is_some_and(unknown) {
+                // Without the pages that changed before, it would not hold what its name says.
+                break;
+            }
             if let Some(pending) = levels.pending_mut(level) {
                 let taken = std::mem::take(pending);
                 let pages = taken.pages.clone();

@@ -147,9 +147,11 @@ impl State {
     }
 
     fn unsound(&mut self, name: &ObjectName) {
+        let tip = self.tip_txid();
         if let Some(levels) = &mut self.levels {
             levels.holdings.remove(name);
             levels.snapshot_wanted = true;
+            levels.learn_again(tip);
         }
     }
 

@@ -83,6 +83,15 @@ impl Levels {
         }
     }
 
+    /// A level may end earlier than it seemed: what changed since is not known any more.
+    fn learn_again(&mut self, tip: Txid) {
+        for (number, pending) in self.pending.iter_mut().enumerate() {
+            if let Ok(level) = Level::new(number as u8 + 1) {
+                pending.take_back(Pending::at_start(&self.holdings, level, tip));
+            }
+        }
+    }
+
     /// Takes note of an object of level 0 that is durable now.
     pub fn shipped(&mut self, name: ObjectName, size: u64, time_ms: u64, pages: &[Pgno]) {
         let held = Held {

@@ -1,4 +1,4 @@
-use super::bed::Bed;
+use super::bed::{Bed, settings};
 use super::upkeep::{DAY, MINUTE};
 use crate::ports::Objects;
 use crate::restore::Target;
@@ -58,6 +58,50 @@ fn nothing_is_deleted_for_an_object_that_is_damaged_and_it_is_written_anew() {
     // The next run takes a snapshot and merges again.
     bed.compact();
     assert_eq!(bed.level(9), [(1, 1), (1, 4)]);
+    bed.assert_replica_is_the_database();
+}
+
+#[test]
+fn what_a_damaged_object_held_is_in_the_one_that_takes_its_place() {
+    let mut settings = settings();
+    settings.schedule.levels = vec![MINUTE / 2];
+    let mut bed = Bed::with(settings);
+    let app = bed.app_with_rows(60);
+    bed.drain();
+    bed.compact();
+    for _ in 0..2 {
+        app.execute("UPDATE notes SET text = hex(randomblob(150))", [])
+            .unwrap();
+        bed.drain();
+        bed.pass(MINUTE);
+        bed.compact();
+    }
+    assert_eq!(bed.level(1), [(2, 2), (3, 3)]);
+    bed.sidecar.close();
+    bed.restart();
+    let key = "0001/0000000000000003-0000000000000003.ltx";
+    let mut damaged = bed.store.body(key).unwrap();
+    damaged[300] ^= 1;
+    bed.store.insert(key, damaged);
+    bed.commit(&app, 1);
+    // It is found when what it replaces is to go.
+    bed.compact();
+    assert!(
+        bed.complaints()
+            .iter()
+            .any(|line| line.contains("is damaged"))
+    );
+    bed.store.remove(key);
+    bed.pass(MINUTE);
+    bed.compact();
+    assert_eq!(bed.level(1), [(2, 2), (3, 4)]);
+    // Only the first snapshot and level 1 are left.
+    bed.lose_level_0();
+    for key in bed.store.keys() {
+        if !key.starts_with("0001/") && !key.ends_with("-0000000000000001.ltx") {
+            bed.store.remove(&key);
+        }
+    }
     bed.assert_replica_is_the_database();
 }
 
