@@ -17,7 +17,7 @@ use engine::rebuild::{self, Planned, RebuildError, Wish};
 use engine::replica::levels::Forced;
 use engine::replica::levels::schedule::Schedule;
 use engine::replica::upload::Parts;
-use engine::replica::{Error, Replicator, Settings, VFS_NAME};
+use engine::replica::{Error, Moment, Replicator, Settings, VFS_NAME};
 use engine::restore::generations::GenerationError;
 use engine::restore::{self, Listed, PlanError, RestoreError, Target};
 use engine::units::{Level, Txid};
@@ -147,7 +147,14 @@ impl wit::Guest for Component {
             pages: standing.pages,
             wal_bytes: standing.wal_bytes,
             unshipped_bytes: standing.unshipped_bytes,
+            replica_bytes: standing.replica_bytes,
+            replica_objects: standing.replica_objects,
         }
+    }
+
+    fn moments() -> Vec<wit::Moment> {
+        let moments = world().replicator.moments();
+        moments.into_iter().map(moment).collect()
     }
 
     async fn probe() -> Result<bool, wit::Error> {
@@ -269,6 +276,14 @@ fn target(target: wit::Target) -> Target {
         wit::Target::Latest => Target::Latest,
         wit::Target::Txid(txid) => Target::Txid(Txid(txid)),
         wit::Target::BeforeMs(ms) => Target::Before(ms),
+    }
+}
+
+fn moment(moment: Moment) -> wit::Moment {
+    wit::Moment {
+        txid: moment.txid.0,
+        time_ms: moment.time_ms,
+        level: moment.level.get(),
     }
 }
 

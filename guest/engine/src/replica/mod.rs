@@ -26,7 +26,8 @@ pub use probe::honours_conditions;
 
 use crate::ltx::Layout;
 use crate::ports::{Environment, FileKind, Files, LogLevel, Objects};
-use crate::units::Txid;
+use crate::restore;
+use crate::units::{Level, Txid};
 use checkpoint::{After, SEAL_ROUNDS, Upkeep};
 use checksums::Checksums;
 use database::Database;
@@ -77,6 +78,19 @@ pub struct Standing {
     pub pages: u32,
     pub wal_bytes: u64,
     pub unshipped_bytes: u64,
+    /// Of all objects in the replica; 0 before it was listed.
+    pub replica_bytes: u64,
+    pub replica_objects: u32,
+}
+
+/// A transaction to which the replica can be restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    pub txid: Txid,
+    /// When the store took an object that ends there, Unix milliseconds: the transaction itself
+    /// was committed before.
+    pub time_ms: u64,
+    pub level: Level,
 }
 
 #[derive(Default)]
@@ -353,6 +367,9 @@ impl<O: Objects> Replicator<O> {
                 .as_ref()
                 .and_then(|tip| tip.checksums.as_ref())
                 .map_or(0, Checksums::pages);
+            let levels = state.levels.as_ref();
+            let (replica_bytes, replica_objects) =
+                levels.map_or((0, 0), |levels| levels.holdings.total());
             let Some(database) = &mut state.database else {
                 return Standing {
                     live: false,
@@ -361,6 +378,8 @@ impl<O: Objects> Replicator<O> {
                     pages: 0,
                     wal_bytes: 0,
                     unshipped_bytes: 0,
+                    replica_bytes,
+                    replica_objects,
                 };
             };
             let end = database.index().map(|index| index.end(database.page_size));
@@ -378,8 +397,27 @@ impl<O: Objects> Replicator<O> {
                 pages,
                 wal_bytes: database.wal_bytes().unwrap_or(0),
                 unshipped_bytes,
+                replica_bytes,
+                replica_objects,
             }
         })
+    }
+
+    /// The transactions to which the replica can be restored, ascending, as far as is known
+    /// without asking the store: none before it was listed.
+    pub fn moments(&self) -> Vec<Moment> {
+        let layout = self.settings.layout;
+        let listing = self.with(|state| {
+            let levels = state.levels.as_ref()?;
+            Some(levels.holdings.listing(layout))
+        });
+        let points = listing.map_or_else(Vec::new, |listing| restore::points(&listing));
+        let moment = |object: &restore::Listed| Moment {
+            txid: object.name.max,
+            time_ms: object.modified_ms,
+            level: object.name.level,
+        };
+        points.iter().map(moment).collect()
     }
 
     /// Lets go of the database and its locks. Ships nothing.

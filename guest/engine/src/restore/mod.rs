@@ -29,6 +29,7 @@ pub use error::{Damage, RestoreError};
 pub use fetch::SMALL_OBJECT_BYTES;
 pub use follow::{Followed, begin as begin_following, follow};
 pub use inspect::{changed_pages, check_object, is_as_sent};
+pub use moment::points;
 pub use pages::{MAX_CHUNK_BYTES, MAX_PAGES, MERGED_GAP_BYTES, READ_WHOLE_PERCENT, TooLarge};
 pub use plan::{Listed, Listing, Plan, PlanError, Target, plan};
 pub use rolling::{Rolled, roll_forward};

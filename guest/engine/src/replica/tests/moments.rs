@@ -3,6 +3,7 @@ use crate::ltx::Layout;
 use crate::replica::levels::Forced;
 use crate::restore::{self, RestoreError, Target};
 use crate::testing::{MemoryFile, Operation};
+use crate::units::Txid;
 use futures::executor::block_on;
 
 /// When each transaction was shipped, and the database after it.
@@ -83,4 +84,31 @@ fn a_moment_is_found_with_few_requests() {
     .unwrap();
     assert_eq!((plan.reached.0, time), (11, states[10].0));
     assert!(bed.store.count(Operation::Get) - before <= 7);
+}
+
+#[test]
+fn the_moments_that_are_known_are_those_that_can_be_restored() {
+    let (bed, _) = history();
+    let requests = bed.store.calls().len();
+    let moments = bed.sidecar.moments();
+    assert_eq!(bed.store.calls().len(), requests, "nothing is asked");
+    assert!(moments.is_sorted_by_key(|moment| moment.txid));
+    assert_eq!(moments.last().unwrap().txid.0, 20);
+    for txid in 1..=20 {
+        let file = MemoryFile::default();
+        let options = restore::Options {
+            target: Target::Txid(Txid(txid)),
+            ..restore::Options::default()
+        };
+        let (environment, layout) = (&*bed.environment, Layout::Hexadecimal);
+        let restored = block_on(restore::restore(
+            &bed.store,
+            environment,
+            layout,
+            &file,
+            options,
+        ));
+        let known = moments.iter().any(|moment| moment.txid.0 == txid);
+        assert_eq!(restored.is_ok(), known, "TXID {txid}");
+    }
 }
