@@ -13,6 +13,8 @@ mod inspect;
 mod moment;
 mod pages;
 mod plan;
+pub mod proof;
+mod reading;
 mod rolling;
 mod whole;
 

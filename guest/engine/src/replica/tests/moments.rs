@@ -7,10 +7,10 @@ use crate::units::Txid;
 use futures::executor::block_on;
 
 /// When each transaction was shipped, and the database after it.
-type States = Vec<(u64, Vec<u8>)>;
+pub(super) type States = Vec<(u64, Vec<u8>)>;
 
 /// Twenty transactions, ten seconds apart, partly merged.
-fn history() -> (Bed, States) {
+pub(super) fn history() -> (Bed, States) {
     let bed = Bed::new();
     let app = bed.app_with_rows(10);
     let mut states = States::new();
