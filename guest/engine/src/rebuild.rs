@@ -1,7 +1,7 @@
 //! A whole restore into the files of one database: rebuild, check, and leave beside it what the
 //! next program needs.
 
-use crate::ltx::Layout;
+use crate::ltx::{Header, Layout};
 use crate::ports::{Environment, FileError, FileKind, Files, LiveFile, LogLevel, Objects};
 use crate::replica::checksums::Checksums;
 use crate::restore::generations::{self, Generation, GenerationPlan};
@@ -39,8 +39,8 @@ pub struct Rebuilt {
 /// What a restore would read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Planned {
-    /// And when the last transaction was committed, Unix milliseconds.
-    Objects(Plan, u64),
+    /// And the newest object's header.
+    Objects(Plan, Box<Header>),
     /// A backup of Litestream 0.3.
     Generation(Box<GenerationPlan>),
 }
@@ -147,8 +147,8 @@ pub async fn plan<O: Objects>(
     if let Some(plan) = chosen_generation(objects, environment, layout, target).await? {
         return Ok(Planned::Generation(Box::new(plan)));
     }
-    let (plan, time_ms) = restore::plan_for(objects, environment, layout, target).await?;
-    Ok(Planned::Objects(plan, time_ms))
+    let (plan, header) = restore::plan_for(objects, environment, layout, target).await?;
+    Ok(Planned::Objects(plan, Box::new(header)))
 }
 
 /// A 0.3 backup, if there is one that is newer than the replica's objects.

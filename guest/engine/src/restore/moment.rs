@@ -64,10 +64,16 @@ pub fn points(listing: &Listing) -> Vec<Listed> {
 }
 
 /// When an object's last transaction was committed, Unix milliseconds.
-pub async fn time_ms<O: Objects>(
+async fn time_ms<O: Objects>(source: &Source<'_, O>, object: &Listed) -> Result<u64, RestoreError> {
+    let header = header(source, object).await?;
+    Ok(header.timestamp_ms.max(0) as u64)
+}
+
+/// An object's header.
+pub async fn header<O: Objects>(
     source: &Source<'_, O>,
     object: &Listed,
-) -> Result<u64, RestoreError> {
+) -> Result<Header, RestoreError> {
     let range = ByteRange {
         offset: 0,
         length: HEADER_BYTES as u64,
@@ -83,7 +89,7 @@ pub async fn time_ms<O: Objects>(
     };
     let (header, _) = Header::parse(head).map_err(|why| source.damaged(object, why))?;
     check_name(object, &header).map_err(|why| source.damaged(object, why))?;
-    Ok(header.timestamp_ms.max(0) as u64)
+    Ok(header)
 }
 
 /// Unix time, milliseconds; shown in UTC as RFC 3339, as `-timestamp` takes it.

@@ -54,6 +54,10 @@ impl Holdings {
         self.bytes -= removed.map_or(0, |held| held.size);
     }
 
+    pub fn names(&self) -> impl Iterator<Item = ObjectName> {
+        self.objects.keys().copied()
+    }
+
     /// Bytes of all objects together, and how many there are.
     pub fn total(&self) -> (u64, u32) {
         (self.bytes, self.objects.len() as u32)

@@ -75,13 +75,14 @@ fn a_moment_is_found_with_few_requests() {
     let layout = Layout::Hexadecimal;
     let before = bed.store.count(Operation::Get);
     let target = Target::Before(states[11].0);
-    let (plan, time) = block_on(restore::plan_for(
+    let (plan, header) = block_on(restore::plan_for(
         &bed.store,
         &*bed.environment,
         layout,
         target,
     ))
     .unwrap();
+    let time = header.timestamp_ms as u64;
     assert_eq!((plan.reached.0, time), (11, states[10].0));
     assert!(bed.store.count(Operation::Get) - before <= 7);
 }

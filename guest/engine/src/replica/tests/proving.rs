@@ -54,6 +54,7 @@ fn names(bed: &Bed) -> Vec<ObjectName> {
 fn a_sound_replica_is_proven_from_its_oldest_moment_to_its_newest() {
     let (bed, states) = history();
     let expected = names(&bed);
+    assert_eq!(bed.sidecar.holds().len(), expected.len());
     let proof = proven(&bed, &expected).unwrap();
     assert_eq!(proof.findings, [""; 0]);
     assert_eq!(
