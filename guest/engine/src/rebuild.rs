@@ -84,7 +84,7 @@ pub async fn rebuild<O: Objects>(
         restore::begin_following(files, &*file, result.txid)
             .map_err(in_file(FileKind::Position))?;
     } else if result.generation.is_none() {
-        let cache = Checksums::new(checksums).encode(result.txid, result.page_size);
+        let cache = Checksums::new(checksums).encode(result.txid, result.page_size, 0);
         if let Err(error) = files.replace_whole(FileKind::Checksums, &cache) {
             // It only saves the first `sync` a full copy.
             let text = format!("the page checksums cannot be saved: {error}");

@@ -46,10 +46,14 @@ pub struct Files {
 }
 
 impl Files {
+    /// A path that is a link leads to the file that it names: SQLite puts `-wal` and `-shm` beside
+    /// that one.
     pub fn new(database: &Path) -> Files {
+        let real = fs::canonicalize(database);
+        let database = real.unwrap_or_else(|_| database.to_owned());
         Files {
-            database: database.to_owned(),
-            target: database.to_owned(),
+            target: database.clone(),
+            database,
             nameless: None,
         }
     }
@@ -215,4 +219,21 @@ pub fn sync_parent(path: &Path) -> io::Result<()> {
 
 fn open_existing(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_beside_a_linked_database_lies_beside_the_file_itself() {
+        let directory = tempfile::tempdir().unwrap();
+        let real = directory.path().canonicalize().unwrap().join("real.db");
+        let link = directory.path().join("link.db");
+        fs::write(&real, b"").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let files = Files::new(&link);
+        assert_eq!(files.path(Kind::Wal), with_suffix(&real, "-wal"));
+        assert_eq!(files.path(Kind::Checksums), checksums_path(&real));
+    }
 }

@@ -322,7 +322,7 @@ impl<O: Objects> Replicator<O> {
         if state.upkeep.saved == Some(tip.txid) {
             return;
         }
-        let bytes = checksums.encode(tip.txid, database.page_size);
+        let bytes = checksums.encode(tip.txid, database.page_size, self.writer);
         match self.files.replace_whole(FileKind::Checksums, &bytes) {
             Ok(()) => {
                 state.upkeep.saved = Some(tip.txid);

@@ -29,7 +29,7 @@ use crate::units::{Level, PageSize, Txid};
 
 pub use error::{Damage, RestoreError};
 pub use fetch::SMALL_OBJECT_BYTES;
-pub use follow::{Followed, begin as begin_following, follow};
+pub use follow::{Followed, begin as begin_following, catch_up, follow};
 pub use inspect::{changed_pages, check_object, is_as_sent};
 pub use moment::points;
 pub use pages::{MAX_CHUNK_BYTES, MAX_PAGES, MERGED_GAP_BYTES, READ_WHOLE_PERCENT, TooLarge};
