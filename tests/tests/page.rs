@@ -91,7 +91,7 @@ impl Stage {
 
     /// Runs a command line as a person would who has pasted it, in an empty directory. Returns how
     /// many notes are in the file that it makes.
-    fn run_pasted(&self, scene: &Scene, line: &str) -> Result<u64> {
+    fn run_pasted(&self, scene: &Scene, line: &str) -> Result<u32> {
         let elsewhere = scene.machine()?;
         let seawall = places::seawall()?;
         let programs = seawall.parent().context("a program without directory")?;
@@ -171,7 +171,7 @@ fn alone_an_outage_is_shown_within_three_seconds_and_is_over_when_the_store_is_b
         browser.wait_for_title("Trouble", SHOWN)?;
         println!("shown after {} ms", away.elapsed().as_millis());
         let why = browser.field("why")?;
-        ensure!(why.contains("(since "), "{why}");
+        ensure!(why.starts_with("Since "), "{why}");
         ensure!(browser.text(".errors li")?.contains("Not recovered"));
         // For those who listen.
         ensure!(browser.text("#news")?.contains("Trouble"));

@@ -17,7 +17,7 @@ use end_to_end::replica::{Replica, Settings};
 use end_to_end::scene::Scene;
 use end_to_end::shell::Load;
 use end_to_end::weed::SeaweedFs;
-use end_to_end::{wait_for, workload};
+use end_to_end::workload;
 
 const LIMIT: Duration = Duration::from_secs(60);
 const SEED: u64 = 1;
@@ -66,10 +66,7 @@ fn take(scene: &Scene, length: Duration, images: &Path) -> Result<()> {
     let db = scene.dir().join("notes.db");
     workload::create(&db, SEED)?;
     let settings = Settings {
-        global: vec![
-            format!("addr: {addr}"),
-            "verify: {interval: 5m}".to_owned(),
-        ],
+        global: vec![format!("addr: {addr}"), "verify: {interval: 5m}".to_owned()],
         ..Settings::default()
     };
     proxy.set(Weather::near());
