@@ -18,7 +18,7 @@ use std::time::Duration;
 
 pub use config::ConfigCommand;
 pub use control::{ControlCommand, SocketFlags};
-pub use inspect::{Databases, Gone, LevelArgument, Ltx, Reset, Status};
+pub use inspect::{Databases, Gone, LevelArgument, Ltx, Reset, Status, Verify};
 pub use resolve::{Request, UsageError};
 
 /// Replicates SQLite databases to S3 and restores them.
@@ -40,6 +40,7 @@ pub enum Command {
     Databases(Databases),
     Status(Status),
     Ltx(Ltx),
+    Verify(Verify),
     Reset(Reset),
     Config(ConfigCommand),
     #[command(flatten)]
@@ -272,6 +273,15 @@ impl Ltx {
     /// Whose objects to list.
     pub fn resolve(&self, environment: Environment<'_>) -> Result<Request<Replica>, UsageError> {
         resolve::source(&self.config, &self.source, environment)
+    }
+}
+
+impl Verify {
+    pub fn resolve(
+        &self,
+        environment: Environment<'_>,
+    ) -> Result<Request<crate::plan::Verify>, UsageError> {
+        resolve::verify(self, environment)
     }
 }
 

@@ -14,3 +14,4 @@ pub mod replicate;
 pub mod restore;
 pub mod socket;
 mod table;
+pub mod verify;

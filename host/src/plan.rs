@@ -1,6 +1,6 @@
 //! What a command line and a config ask for, with every value known.
 
-use crate::config::{Database, Directory, Replica, Socket, Upkeep};
+use crate::config::{self, Database, Directory, Replica, Socket, Upkeep};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ pub struct Replicate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registered {
     pub upkeep: Upkeep,
+    pub verify: config::Verify,
     pub require_fencing: bool,
 }
 
@@ -73,6 +74,19 @@ pub struct Restore {
     pub follow: Option<Duration>,
     /// Unix permissions of the file; None: what the umask leaves.
     pub mode: Option<u32>,
+    /// The replica as the user named it.
+    pub source: String,
+    /// Print the result as JSON on stdout.
+    pub json: bool,
+}
+
+/// `seawall verify`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verify {
+    /// Whose replica, and what is kept in it for how long.
+    pub database: Database,
+    /// Where moments are restored to.
+    pub directory: PathBuf,
     /// The replica as the user named it.
     pub source: String,
     /// Print the result as JSON on stdout.

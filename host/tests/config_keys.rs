@@ -46,6 +46,8 @@ const KEYS: &[(Place, &str, Outcome)] = &[
     (Top, "validation: {interval: 1h}", Warned),
     (Top, "l0-retention: 1m", Works),
     (Top, "l0-retention-check-interval: 1m", Works),
+    (Top, "verify: {interval: 1h}", Works),
+    (Top, "verify: {bandwidth: 1MB}", Works),
     (Top, "verify-compaction: true", Warned),
     (Top, "retention: {enabled: false}", Works),
     (Top, "heartbeat-url: 'http://127.0.0.1/'", Warned),

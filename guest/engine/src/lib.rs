@@ -3,6 +3,7 @@
 pub mod ltx;
 pub mod pageset;
 pub mod ports;
+pub mod prove;
 pub mod rebuild;
 pub mod replica;
 pub mod restore;

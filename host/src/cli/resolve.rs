@@ -1,6 +1,6 @@
 //! From arguments and a config to a plan.
 
-use super::{ConfigFlags, Replicate, Restore};
+use super::{ConfigFlags, Replicate, Restore, Verify};
 use crate::config::{self, Config, Database, Environment, Finding, Findings, Replica};
 use crate::logging::{Format, Level, Logging};
 use crate::plan;
@@ -107,6 +107,7 @@ pub fn replicate(
         socket: config.socket,
         registered: plan::Registered {
             upkeep: config.upkeep,
+            verify: config.verify,
             require_fencing: config.require_fencing,
         },
         exec,
@@ -245,12 +246,36 @@ pub fn status(
     Ok(loaded.map(|config| (config, only)))
 }
 
+pub fn verify(
+    args: &Verify,
+    environment: Environment<'_>,
+) -> Result<Request<plan::Verify>, UsageError> {
+    let directory = args.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
+    let found = subject(&args.config, &args.source, environment)?;
+    Ok(found.map(|database| plan::Verify {
+        database,
+        directory,
+        source: args.source.clone(),
+        json: args.json,
+    }))
+}
+
 /// The replica that a DB_PATH or a REPLICA_URL names.
 pub fn source(
     flags: &ConfigFlags,
     text: &str,
     environment: Environment<'_>,
 ) -> Result<Request<Replica>, UsageError> {
+    let found = subject(flags, text, environment)?;
+    Ok(found.map(|database| database.replica))
+}
+
+/// The database that a DB_PATH names, or one whose replica a REPLICA_URL does.
+fn subject(
+    flags: &ConfigFlags,
+    text: &str,
+    environment: Environment<'_>,
+) -> Result<Request<Database>, UsageError> {
     if config::is_replica_url(text) {
         if flags.config.is_some() {
             let text = "give a replica URL or -config, not both";
@@ -258,11 +283,13 @@ pub fn source(
         }
         let (replica, warnings) = replica(text, environment)?;
         let logging = Logging::default();
-        return Ok(request(replica, flags, logging, warnings, environment));
+        // Nobody knows where its file is, and nothing of it is touched.
+        let database = Database::new(PathBuf::from(text), replica);
+        return Ok(request(database, flags, logging, warnings, environment));
     }
     let loaded = config(flags, environment)?;
     let database = find(&loaded.plan, text, environment)?;
-    Ok(loaded.map(|_| database.replica))
+    Ok(loaded.map(|_| database))
 }
 
 fn request<Plan>(

@@ -24,6 +24,7 @@ pub use session::{Answer, Session, kind, open_replica, settings};
 
 use crate::live::Files;
 use crate::objects::{Shared, Store as Objects};
+use crate::verify::Pace;
 use bindings::seawall::replicator::report;
 use std::sync::Arc;
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
@@ -45,6 +46,8 @@ pub struct State {
     files: Files,
     store: Objects,
     progress: Progress,
+    /// How fast the store is read; None: as fast as it can be.
+    pace: Option<Arc<Pace>>,
     /// What the log lines are about.
     subject: String,
 }
@@ -124,6 +127,7 @@ impl Program {
             files,
             store: objects,
             progress,
+            pace: None,
             subject,
         };
         let mut store = Store::new(&self.engine, state);

@@ -53,7 +53,14 @@ impl<T: Send> wit::HostWithStore<T> for HasSelf<State> {
             offset: range.offset,
             length: range.length,
         });
+        let pace = accessor.with(|mut access| access.get().pace.clone());
+        if let Some(pace) = &pace {
+            pace.begin().await;
+        }
         let body = store(accessor).get(&key, range).await;
+        if let (Some(pace), Ok(body)) = (&pace, &body) {
+            pace.spend(body.len()).await;
+        }
         Ok(body.map(Vec::from).map_err(failure))
     }
 

@@ -24,6 +24,7 @@ mod tree;
 mod upkeep;
 mod url;
 mod values;
+mod verify;
 
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub use replica::Replica;
 pub use socket::Socket;
 pub use upkeep::Upkeep;
 pub use values::duration;
+pub use verify::Verify;
 
 use crate::logging::{Format, Level, Logging};
 use entry::Subject;
@@ -67,6 +69,7 @@ pub struct Config {
     pub socket: Socket,
     /// What databases have that come while Seawall runs.
     pub upkeep: Upkeep,
+    pub verify: Verify,
     pub require_fencing: bool,
     pub logging: Logging,
     /// How long a stopping process goes on trying to upload what is left.
@@ -85,6 +88,7 @@ impl Default for Config {
             exec: None,
             socket: Socket::default(),
             upkeep: Upkeep::default(),
+            verify: Verify::default(),
             require_fencing: false,
             logging: Logging::default(),
             shutdown_sync_timeout: DEFAULT_SHUTDOWN_SYNC_TIMEOUT,
@@ -214,6 +218,7 @@ fn read_root(root: &Node, environment: Environment<'_>, findings: &Findings) -> 
     let defaults = Settings::read(&mut top);
     let upkeep = Upkeep::read(&mut top);
     let snapshots = upkeep::Snapshots::read(&mut top);
+    let verify = Verify::read(&mut top);
     let require_fencing = top.boolean("require-fencing").unwrap_or(false);
     let standard = Config::default();
     let mut config = Config {
@@ -244,9 +249,11 @@ fn read_root(root: &Node, environment: Environment<'_>, findings: &Findings) -> 
     for entry in &mut entries {
         let database = entry.database_mut();
         database.upkeep.clone_from(&upkeep);
+        database.verify = verify;
         database.require_fencing = require_fencing;
     }
     config.upkeep = upkeep;
+    config.verify = verify;
     config.require_fencing = require_fencing;
     for entry in entries {
         match entry.subject {

@@ -16,6 +16,8 @@ pub struct Report {
     directories: Vec<DirectoryReport>,
     /// Snapshots and merging are the same for all databases.
     upkeep: UpkeepReport,
+    /// None: never.
+    verify: Option<VerifyReport>,
     exec: Option<String>,
     socket: Option<SocketReport>,
     shutdown_sync_timeout: Text,
@@ -75,6 +77,12 @@ struct UpkeepReport {
 }
 
 #[derive(Debug, Serialize)]
+struct VerifyReport {
+    interval: Text,
+    bandwidth: u64,
+}
+
+#[derive(Debug, Serialize)]
 struct SocketReport {
     path: PathBuf,
     permissions: String,
@@ -113,6 +121,10 @@ impl Report {
                 .map(|(place, found)| directory(place, found))
                 .collect(),
             upkeep: upkeep(any.map_or(&Upkeep::default(), |database| &database.upkeep)),
+            verify: config.verify.interval.map(|interval| VerifyReport {
+                interval: interval.into(),
+                bandwidth: config.verify.bandwidth,
+            }),
             exec: config.exec.clone(),
             socket: config.socket.enabled.then(|| SocketReport {
                 path: config.socket.path.clone(),
@@ -203,6 +215,17 @@ impl Display for Report {
             write!(f, "{directory}")?;
         }
         write!(f, "{}", self.upkeep)?;
+        match &self.verify {
+            Some(VerifyReport {
+                interval,
+                bandwidth,
+            }) => line(
+                f,
+                "verified",
+                format_args!("every {interval}, at most {bandwidth} bytes a second"),
+            )?,
+            None => line(f, "verified", "never (verify.interval is not set)")?,
+        }
         if let Some(exec) = &self.exec {
             line(f, "exec", exec)?;
         }

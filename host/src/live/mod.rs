@@ -18,6 +18,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Largest file that is loaded as a whole: page checksums of a database of 1 TiB in 4 KiB pages.
 const MAX_WHOLE_BYTES: u64 = 2 << 30;
@@ -40,6 +41,8 @@ pub struct Files {
     /// What Seawall keeps beside a database may belong to another name than the database:
     /// `restore` builds a temporary file and leaves its checksums for the final one.
     target: PathBuf,
+    /// A database without a name.
+    nameless: Option<Arc<File>>,
 }
 
 impl Files {
@@ -47,6 +50,7 @@ impl Files {
         Files {
             database: database.to_owned(),
             target: database.to_owned(),
+            nameless: None,
         }
     }
 
@@ -55,6 +59,16 @@ impl Files {
         Files {
             database: temporary.to_owned(),
             target: target.to_owned(),
+            nameless: None,
+        }
+    }
+
+    /// A database in a file that has no name, and nothing beside it.
+    pub fn nameless(file: Arc<File>) -> Files {
+        Files {
+            database: PathBuf::new(),
+            target: PathBuf::new(),
+            nameless: Some(file),
         }
     }
 
@@ -73,6 +87,12 @@ impl Files {
     /// owner, so that the app can use it whatever user we run as.
     pub fn open(&self, kind: Kind, create: bool) -> io::Result<LiveFile> {
         let path = self.path(kind);
+        if let Some(file) = &self.nameless {
+            return match kind {
+                Kind::Database => LiveFile::new(file.try_clone()?, path),
+                _ => Err(io::ErrorKind::NotFound.into()),
+            };
+        }
         let file = match open_existing(&path) {
             Err(error) if create && error.kind() == io::ErrorKind::NotFound => {
                 self.create(&path)?
@@ -122,6 +142,9 @@ impl Files {
     }
 
     pub fn exists(&self, kind: Kind) -> bool {
+        if self.nameless.is_some() {
+            return kind == Kind::Database;
+        }
         self.path(kind).exists()
     }
 

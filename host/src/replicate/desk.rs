@@ -1,5 +1,6 @@
 //! What is known of one database's replication, and the way to ask something of it.
 
+use crate::verify::Verified;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 use tokio::sync::{mpsc, oneshot};
@@ -15,6 +16,8 @@ pub enum Ask {
     /// Tell when everything that is committed now is in the replica. No object is made for it
     /// that would not be made anyway, nor any earlier.
     WhenShipped(oneshot::Sender<Result<Standing, String>>),
+    /// Tell the keys of the objects that the replica must hold.
+    Held(oneshot::Sender<Vec<String>>),
 }
 
 /// TXIDs as Litestream counts them: one for each object of level 0.
@@ -61,6 +64,7 @@ pub struct Report {
     pub operation: Option<Operation>,
     /// Why it does not work at the moment.
     pub error: Option<String>,
+    pub verify: Verified,
 }
 
 /// Where questions are left and answers found. Shared.
@@ -83,6 +87,12 @@ impl Desk {
 
     pub fn update(&self, change: impl FnOnce(&mut Report)) {
         change(&mut self.lock());
+    }
+
+    /// Something is on its way to the store.
+    pub fn is_shipping(&self) -> bool {
+        let operation = self.lock().operation;
+        operation.is_some_and(|operation| operation.active)
     }
 
     pub fn begins(&self, name: &'static str) {

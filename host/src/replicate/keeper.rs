@@ -9,12 +9,14 @@ use crate::config::Database;
 use crate::exit::Code;
 use crate::health::{self, Health, Task};
 use crate::restore;
+use crate::verify;
 use anyhow::bail;
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// A database that failed is tried again after this long; the wait doubles up to the most.
@@ -99,7 +101,17 @@ impl Keeper {
             opening,
         );
         match driver.await {
-            Ok(driver) => driver.run(self.stopping.clone(), &mut self.asked).await,
+            Ok(driver) => {
+                // A task of its own, which ends with this one.
+                let mut beside = JoinSet::new();
+                beside.spawn(verify::keep(verify::Subject {
+                    program: self.tools.program.clone(),
+                    database: self.database.clone(),
+                    desk: Arc::clone(&self.desk),
+                    turns: Arc::clone(&self.tools.limits.proofs),
+                }));
+                driver.run(self.stopping.clone(), &mut self.asked).await
+            }
             Err(error) => {
                 self.cannot("be replicated", &error);
                 Code::Error

@@ -17,7 +17,7 @@ mod supervisor;
 mod waiting;
 mod work;
 
-pub use desk::{Ask, Phase, Report, Standing};
+pub use desk::{Ask, Desk, Phase, Report, Standing};
 pub use supervisor::{Change, Refusal, Supervisor};
 
 use crate::component::{self, Program};

@@ -135,6 +135,7 @@ impl Supervisor {
         desk.update(|report| {
             report.txid = before.txid;
             report.current_at = before.current_at;
+            report.verify = before.verify;
         });
         entry.desk = Arc::new(desk);
         entry.run = self.run(&entry.database, &entry.desk, asked);

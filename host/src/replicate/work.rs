@@ -264,6 +264,12 @@ impl<'a> Work<'a> {
                 let _ = answer.send(position(&standing));
             }
             Ask::WhenShipped(answer) => self.waiting.add(answer),
+            Ask::Held(answer) => {
+                let replicator = self.replicate.seawall_replicator_replicator();
+                let held = replicator.call_held(accessor).await?;
+                // Nobody may be waiting any more.
+                let _ = answer.send(held);
+            }
         }
         Ok(())
     }

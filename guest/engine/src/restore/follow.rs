@@ -4,17 +4,15 @@
 //! or nothing, and a follower that dies half way leaves a journal that the next reader rolls back.
 //! The position is written after that. Applied twice, an object changes nothing.
 
-use std::ops::ControlFlow;
-
 use rusqlite::{Connection, OpenFlags, params};
 
-use crate::ltx::{Decoder, Event, Header, Layout, ObjectName};
+use crate::ltx::{Event, Header, Layout, ObjectName};
 use crate::ports::{Environment, FileError, FileKind, Files, LiveFile, Objects};
+use crate::restore::REPLANS;
 use crate::restore::error::{Damage, RestoreError};
-use crate::restore::fetch::{Source, check_name};
+use crate::restore::fetch::Source;
 use crate::restore::plan::{Listed, Listing, Plan, PlanError, Target, plan};
-use crate::restore::rolling::{Piece, ranges, read};
-use crate::restore::{REPLANS, flow};
+use crate::restore::reading::read_all;
 use crate::units::{Level, PageSize, Pgno, Txid};
 use crate::vfs;
 
@@ -148,35 +146,25 @@ async fn apply<O: Objects>(
     object: &Listed,
 ) -> Result<u32, RestoreError> {
     database.begin()?;
-    let mut decoder = Decoder::new();
     let mut header: Option<Header> = None;
     let mut pages = 0;
-    let pieces = ranges(object).map(|(object, range)| read(source, object, range));
-    let take = |piece: Piece| {
-        let damaged = |why| source.damaged(object, why);
-        decoder.push(&piece.bytes);
-        while let Some(event) = decoder.event().map_err(damaged)? {
-            match event {
-                Event::Header(found) => {
-                    check_name(object, found).map_err(|why| source.damaged(object, why))?;
-                    database
-                        .check_page_size(found.page_size)
-                        .map_err(|why| source.damaged(object, why))?;
-                    header = Some(*found);
-                }
-                Event::Page { pgno, data } => {
-                    database.write(pgno, data)?;
-                    pages += 1;
-                }
-                Event::End(_) => {}
+    read_all(source, [object], parallelism.max(1), |object, event| {
+        match event {
+            Event::Header(found) => {
+                database
+                    .check_page_size(found.page_size)
+                    .map_err(|why| source.damaged(object, why))?;
+                header = Some(*found);
             }
+            Event::Page { pgno, data } => {
+                database.write(pgno, data)?;
+                pages += 1;
+            }
+            Event::End(_) => {}
         }
-        Ok(ControlFlow::Continue(()))
-    };
-    flow::run(pieces, parallelism.max(1), flow::Order::Given, take).await?;
-    decoder
-        .finish()
-        .map_err(|why| source.damaged(object, why))?;
+        Ok(())
+    })
+    .await?;
     if let Some(header) = header {
         database.commit(header.commit)?;
     }

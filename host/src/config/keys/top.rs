@@ -2,7 +2,7 @@
 
 use super::replica::{CONNECTION, ELSEWHERE, LEGACY_TIMES, SETTINGS};
 use super::{DATABASE, Group, Key, Shape};
-use Shape::{Boolean, Choice, Duration, Interval, Mapping, Mappings, Permissions, Text};
+use Shape::{Boolean, Choice, Duration, Interval, Mapping, Mappings, Permissions, Size, Text};
 
 const NOT_SERVED: &str = "no metrics are served";
 const NO_HEARTBEAT: &str = "no heartbeats are sent";
@@ -76,6 +76,11 @@ const KEYS: &[Key] = &[
         Mapping(&VALIDATION),
         "Verification of the replica.",
     ),
+    Key::works(
+        "verify",
+        Mapping(&VERIFY),
+        "Whether the replica can be restored is proven again and again.",
+    ),
     Key::inert("verify-compaction", ALWAYS_VERIFIED),
     Key::inert("addr", NOT_SERVED),
     Key::inert("mcp-addr", "no MCP server is served"),
@@ -114,6 +119,22 @@ static RETENTION: Group = Group {
 
 static VALIDATION: Group = Group {
     lists: &[&[Key::inert("interval", ALWAYS_VERIFIED)]],
+};
+
+static VERIFY: Group = Group {
+    lists: &[&[
+        Key::works(
+            "interval",
+            Interval,
+            "How often each replica is read whole and restored. Default: never.",
+        ),
+        Key::works(
+            "bandwidth",
+            Size,
+            "The most bytes a second that are read for that.",
+        )
+        .or("10MB"),
+    ]],
 };
 
 static SOCKET: Group = Group {

@@ -7,6 +7,7 @@ mod faults;
 mod following;
 mod levels;
 mod moments;
+mod proving;
 mod restarts;
 mod shipping;
 mod upkeep;
