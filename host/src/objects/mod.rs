@@ -5,11 +5,13 @@ mod directory;
 mod keys;
 mod limits;
 mod location;
+mod meter;
 mod parts;
 mod s3;
 mod store;
 
 pub use location::{Encryption, Location, S3Location, Secret};
+pub use meter::{BOUNDS, Counts, Failing, Meter, Operation, Trouble};
 pub use s3::Shared;
 pub use store::{Store, Upload};
 

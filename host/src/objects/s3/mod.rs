@@ -121,6 +121,7 @@ impl S3 {
         let wire = Wire {
             client: shared.client(transport, || client(transport, env, patience))?,
             turns: shared.requests(),
+            meter: shared.meter(),
             region: Region::new(region),
             looked_up: OnceCell::new(),
             credentials,
