@@ -4,7 +4,7 @@
 mod journal;
 mod outages;
 
-pub use journal::{Entry, Journal};
+pub use journal::Journal;
 pub use outages::Outages;
 
 use crate::component::{text, wit};
@@ -188,7 +188,11 @@ impl Health {
 impl Drop for Health {
     /// Who is not there does not fail.
     fn drop(&mut self) {
-        if self.failing.as_ref().is_some_and(|failing| failing.together) {
+        if self
+            .failing
+            .as_ref()
+            .is_some_and(|failing| failing.together)
+        {
             self.leave_outage();
         }
     }

@@ -18,13 +18,7 @@ struct Outage {
 
 impl Outages {
     /// A database of the store fails since this moment. None: the outage was told a moment ago.
-    pub fn fails(
-        &self,
-        store: &str,
-        database: &str,
-        since: Instant,
-        now: Instant,
-    ) -> Option<Line> {
+    pub fn fails(&self, store: &str, database: &str, since: Instant, now: Instant) -> Option<Line> {
         let mut outages = self.outages();
         let known = outages.contains_key(store);
         let outage = outages.entry(store.to_owned()).or_insert_with(|| Outage {

@@ -29,9 +29,7 @@ impl Store {
     pub async fn open_shared(location: Location, shared: &Shared) -> Result<Store, Error> {
         Ok(Store(match location {
             Location::S3(location) => Kind::S3(S3::open(*location, shared)?),
-            Location::Directory { path } => {
-                Kind::Directory(Directory::open(path)?, shared.meter())
-            }
+            Location::Directory { path } => Kind::Directory(Directory::open(path)?, shared.meter()),
         }))
     }
 
@@ -140,7 +138,9 @@ impl Upload {
         match &self.0 {
             UploadKind::S3(upload) => upload.complete(condition).await,
             UploadKind::Directory(upload, meter) => {
-                meter.count(Operation::Put, upload.complete(condition)).await
+                meter
+                    .count(Operation::Put, upload.complete(condition))
+                    .await
             }
         }
     }

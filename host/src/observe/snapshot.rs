@@ -1,6 +1,8 @@
 //! What is known of all databases at one moment. `/status.json` is this, the metrics are made of
 //! it: no number exists twice.
 
+use crate::objects::Counts;
+use crate::replicate::Totals;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -184,4 +186,12 @@ pub struct RecentError {
     pub text: String,
     /// None: it goes on.
     pub recovered_at: Option<At>,
+}
+
+/// Numbers of which people are shown the sums.
+#[derive(Debug, Clone)]
+pub struct Counted {
+    pub totals: Totals,
+    /// In the order of `Operation::ALL`.
+    pub operations: [Counts; 4],
 }

@@ -157,7 +157,8 @@ impl Keeper {
             let trouble = self.desk.record.meter.trouble();
             if let Some(trouble) = trouble.filter(|trouble| trouble.since.elapsed() >= BLIP) {
                 let error = component::wit::Error::Store(trouble.text);
-                self.desk.update(|report| report.fails(component::text(&error)));
+                self.desk
+                    .update(|report| report.fails(component::text(&error)));
                 health.fails_since(trouble.since, &error);
             }
         }

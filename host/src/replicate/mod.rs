@@ -29,6 +29,7 @@ use crate::config::{Database, Directory};
 use crate::exit::Code;
 use crate::health::Outages;
 use crate::objects::Meter;
+use crate::observe::{self, Listed};
 use crate::plan::{self, Shutdown};
 use crate::socket;
 use anyhow::{Context, bail};
@@ -77,6 +78,12 @@ pub async fn run(plan: plan::Replicate) -> anyhow::Result<Code> {
     };
     let open_ended = plan.directories.iter().any(|directory| directory.watch);
     let supervisor = Supervisor::new(tools.clone(), plan.shutdown, open_ended);
+    let listed = Listed {
+        config: plan.config,
+        databases: plan.databases.iter().map(|one| one.path.clone()).collect(),
+        directories: plan.directories.clone(),
+    };
+    let observing = observe::start(plan.observe, listed, supervisor.clone()).await?;
     let socket = match plan.socket.enabled {
         true => Some(socket::serve(
             &plan.socket,
@@ -107,6 +114,7 @@ pub async fn run(plan: plan::Replicate) -> anyhow::Result<Code> {
         None => Ok(until_over(&supervisor, &mut signals).await),
     };
     drop(socket);
+    observing.end().await;
     code
 }
 

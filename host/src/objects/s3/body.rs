@@ -12,9 +12,9 @@ use http_body::{Body, Frame, SizeHint};
 use reqwest::Response;
 use tokio::time::{Instant, timeout_at};
 
+use super::super::limits::{Patience, SOCKET_BUFFER_BYTES, time_to_move};
 use super::chain::in_words;
 use super::failure::Failure;
-use super::super::limits::{Patience, SOCKET_BUFFER_BYTES, time_to_move};
 
 /// Small enough for a slow line to take one within the time for a stall.
 const PIECE_BYTES: usize = 64 << 10;
