@@ -3,8 +3,8 @@
 use super::cost;
 use super::ready;
 use super::snapshot::{
-    At, Counted, Database, LagPoint, RecentError, Replica, Requests, Restorable, Snapshot, Status,
-    Verify,
+    At, Counted, Database, LagPoint, Moment, RecentError, Replica, Requests, Restorable, Snapshot,
+    Status, Verify, VerifyFailure, VerifySuccess,
 };
 use crate::component;
 use crate::config::{self, Directory, Observe};
@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
+
+/// Of the moments that can be restored so many are told: more marks no page can show.
+const MOMENTS_MAX: usize = 500;
 
 /// Which databases a config file lists, so that they can be restored by it.
 #[derive(Debug, Clone, Default)]
@@ -84,8 +87,8 @@ impl Inner {
         let replica = Replica {
             url: database.replica.location.url(),
             kind: component::kind(&database.replica),
-            bytes: None,
-            objects: None,
+            bytes: report.replica.as_ref().map(|kept| kept.bytes),
+            objects: report.replica.as_ref().map(|kept| kept.objects),
         };
         let measured = now.duration_since(record.since).as_secs_f64();
         let lags = record.lags();
@@ -121,9 +124,9 @@ impl Inner {
                 measured,
             ),
             replica,
-            restorable: restorable(watched),
+            restorable: restorable(report),
             restore_command: self.restore_command(database),
-            verify: verify(watched),
+            verify: verify(report),
             recent_errors: recent_errors
                 .map(|entry| RecentError {
                     at: At(entry.at),
@@ -189,12 +192,43 @@ fn store_errors<'a>(failures: impl Iterator<Item = &'a [u64; 5]>) -> BTreeMap<&'
     errors
 }
 
-/// Nothing tells the host which moments there are.
-fn restorable(_: &Watched) -> Option<Restorable> {
-    None
+/// None: nothing is there yet.
+fn restorable(report: &Report) -> Option<Restorable> {
+    let known = &report.replica.as_ref()?.moments;
+    let moment = |index: usize| Moment {
+        txid: known[index].txid,
+        at: At::from_unix_ms(known[index].time_ms),
+        level: known[index].level,
+    };
+    let last = known.len().checked_sub(1)?;
+    // Evenly thinned out, with both ends.
+    let shown = known.len().min(MOMENTS_MAX);
+    let spread = |number: usize| number * last / (shown - 1).max(1);
+    Some(Restorable {
+        from: moment(0),
+        to: moment(last),
+        moments: (0..shown).map(|number| moment(spread(number))).collect(),
+    })
 }
 
-/// Nothing is verified by itself.
-fn verify(_: &Watched) -> Option<Verify> {
-    None
+/// None: it is not verified by itself.
+fn verify(report: &Report) -> Option<Verify> {
+    let verified = &report.verify;
+    let interval = verified.interval?;
+    Some(Verify {
+        interval_seconds: Some(interval.as_secs_f64()),
+        running: verified.running,
+        last_attempt: verified.last_attempt.map(At),
+        last_success: verified.last_success.as_ref().map(|success| VerifySuccess {
+            at: At(success.at),
+            txid: success.txid,
+            seconds: success.seconds,
+            downloaded: success.downloaded,
+            moments: success.moments as u32,
+        }),
+        last_failure: verified.last_failure.as_ref().map(|failure| VerifyFailure {
+            at: At(failure.at),
+            error: failure.error.clone(),
+        }),
+    })
 }

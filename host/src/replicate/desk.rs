@@ -1,6 +1,7 @@
 //! What is known of one database's replication, and the way to ask something of it.
 
 use super::record::Record;
+use crate::component::wit;
 use crate::health::Task;
 use crate::verify::Verified;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -54,6 +55,14 @@ pub struct Operation {
     pub updated: SystemTime,
 }
 
+/// What is in the replica.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    pub bytes: u64,
+    pub objects: u32,
+    pub moments: Arc<[wit::Moment]>,
+}
+
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     pub phase: Phase,
@@ -68,6 +77,9 @@ pub struct Report {
     pub page_size: u32,
     pub wal_bytes: u64,
     pub unshipped_bytes: u64,
+    /// Of all objects in the replica, and to which moments they can be restored, ascending. None:
+    /// it was not listed yet.
+    pub replica: Option<Kept>,
     pub operation: Option<Operation>,
     /// Why it does not work at the moment.
     pub error: Option<String>,

@@ -1,6 +1,7 @@
 //! What is told of one database's replication besides its ups and downs: numbers, and that its
 //! store does not answer while a call still tries.
 
+use super::desk::Kept;
 use super::work::Work;
 use crate::component::{State, text, wit};
 use crate::health::BLIP;
@@ -41,7 +42,27 @@ impl Work<'_> {
     pub async fn measure(&self, accessor: &Accessor<State>) -> wasmtime::Result<wit::Standing> {
         let replicator = self.replicate.seawall_replicator_replicator();
         let standing = replicator.call_status(accessor).await?;
+        let known = self.desk.report();
+        let known = known
+            .replica
+            .as_ref()
+            .map(|kept| (known.txid, kept.bytes, kept.objects));
+        let now = (
+            standing.txid,
+            standing.replica_bytes,
+            standing.replica_objects,
+        );
+        let changed = standing.replica_objects > 0 && known != Some(now);
+        let kept = match changed {
+            true => Some(Kept {
+                bytes: standing.replica_bytes,
+                objects: standing.replica_objects,
+                moments: replicator.call_moments(accessor).await?.into(),
+            }),
+            false => None,
+        };
         self.desk.update(|report| {
+            report.replica = kept.or(report.replica.take());
             report.txid = standing.txid;
             report.size_bytes = u64::from(standing.pages) * u64::from(standing.page_size);
             report.page_size = standing.page_size;

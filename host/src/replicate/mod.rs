@@ -20,7 +20,7 @@ mod supervisor;
 mod waiting;
 mod work;
 
-pub use desk::{Ask, Desk, Phase, Report, Standing};
+pub use desk::{Ask, Desk, Kept, Phase, Report, Standing};
 pub use record::{Record, Totals};
 pub use supervisor::{Change, Refusal, Supervisor, Watched};
 

@@ -147,6 +147,7 @@ impl Supervisor {
             report.current_at = before.current_at;
             report.verify = before.verify;
             report.current = before.current;
+            report.replica = before.replica;
             report.size_bytes = before.size_bytes;
             report.page_size = before.page_size;
         });

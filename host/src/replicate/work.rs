@@ -145,7 +145,10 @@ impl<'a> Work<'a> {
                     }
                 }
                 result = answer(&mut probe) => end = self.after_probe(result?),
-                result = answer(&mut compact) => end = self.after_compaction(result?),
+                result = answer(&mut compact) => {
+                    end = self.after_compaction(result?);
+                    self.measure(accessor).await?;
+                }
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
                     self.next = None;
                     sync_began = Instant::now();
