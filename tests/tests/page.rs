@@ -95,7 +95,7 @@ impl Stage {
         let elsewhere = scene.machine()?;
         let seawall = places::seawall()?;
         let programs = seawall.parent().context("a program without directory")?;
-        let mut shell = Command::new("sh");
+        let mut shell = Command::new("/bin/sh");
         shell
             .args(["-c", line])
             .current_dir(elsewhere.dir())
