@@ -102,7 +102,16 @@ impl Files {
         LiveFile::new(file, path)
     }
 
+    /// Nothing lies beside a database that has no name.
+    fn check_named(&self) -> io::Result<()> {
+        match self.nameless {
+            Some(_) => Err(io::ErrorKind::NotFound.into()),
+            None => Ok(()),
+        }
+    }
+
     pub fn shared_memory(&self) -> io::Result<SharedMemory> {
+        self.check_named()?;
         let path = with_suffix(&self.database, "-shm");
         let file = match open_existing(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(&path)?,
@@ -133,6 +142,7 @@ impl Files {
     }
 
     pub fn delete(&self, kind: Kind, sync_directory: bool) -> io::Result<()> {
+        self.check_named()?;
         let path = self.path(kind);
         fs::remove_file(&path)?;
         if sync_directory {
@@ -149,6 +159,7 @@ impl Files {
     }
 
     pub fn load_whole(&self, kind: Kind) -> io::Result<Vec<u8>> {
+        self.check_named()?;
         let path = self.path(kind);
         let size = fs::metadata(&path)?.len();
         if size > MAX_WHOLE_BYTES {
@@ -162,6 +173,7 @@ impl Files {
 
     /// Temporary file, sync, rename, sync of the directory.
     pub fn replace_whole(&self, kind: Kind, data: &[u8]) -> io::Result<()> {
+        self.check_named()?;
         let path = self.path(kind);
         let temporary = with_suffix(&path, ".tmp");
         let _ = fs::remove_file(&temporary);

@@ -22,9 +22,9 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Requests under way at once.
 const PARALLELISM: u32 = 2;
 
-const WHAT_TO_DO: &str = "The database itself is not touched, and moments that do not need this \
-    object can be restored. Take a new snapshot (stop seawall, run `seawall replicate -once \
-    -force-snapshot`, start it again), then try `seawall verify`; docs/verify.md tells more";
+const WHAT_TO_DO: &str = "The live database is as it was. Do not restart on another machine before a \
+    new snapshot is taken: stop seawall, run `seawall replicate -once -force-snapshot`, and start it \
+    again. docs/verify.md tells what else to do";
 
 /// Whose replica is verified.
 pub struct Subject {
@@ -55,9 +55,10 @@ pub async fn keep(subject: Subject) {
         // It was begun again after a failure.
         wait = wait.max(interval.saturating_sub(since));
     }
-    subject
-        .desk
-        .update(|report| report.verify.interval = Some(interval));
+    subject.desk.update(|report| {
+        report.verify.interval = Some(interval);
+        report.verify.running = false;
+    });
     loop {
         subject.until_live().await;
         sleep(wait).await;

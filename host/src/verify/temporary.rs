@@ -36,7 +36,7 @@ pub async fn check_space(
     if plan.database_bytes > free {
         bail!(
             "{} has {} free, and the database needs {} to be restored there; nothing was checked. \
-             Make room, or name another directory with -temp-dir (for replicate: TMPDIR)",
+             Make room there; `seawall verify -temp-dir DIR` restores elsewhere",
             directory.display(),
             table::size(free),
             table::size(plan.database_bytes)

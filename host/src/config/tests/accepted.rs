@@ -159,6 +159,7 @@ dbs:
             retention: false,
         },
         restore_if_db_not_exists: true,
+        verify: Verify::default(),
         require_fencing: true,
     };
     assert_eq!(config.databases, [database]);

@@ -6,7 +6,7 @@
 
 use crate::replica::levels::schedule::Schedule;
 use crate::restore::plan::{Listed, Listing};
-use crate::restore::proof::course::{Role, course};
+use crate::restore::proof::course::{Role, course, leads};
 use crate::units::{Level, Txid};
 
 /// Each names the transactions and the level. The same for the same listing at another time, as far
@@ -102,9 +102,11 @@ fn gaps(objects: &[Listed]) -> Vec<(Txid, Txid)> {
                 let next = stranded.take().unwrap_or(name.max.next());
                 gaps.push((txid.next(), Txid(next.0 - 1)));
             }
+            // A coarser object holds what leads to them.
+            (Role::Apply, _) => stranded = None,
             _ => {}
         }
-        if matches!(step.role, Role::Begin | Role::Apply) {
+        if leads(step.role) {
             reached = Some(name.max);
         }
     }
@@ -204,7 +206,7 @@ mod tests {
         let covered = [(9, 1, 1), (1, 2, 3), (1, 6, 7), (3, 2, 7)];
         assert_eq!(absent_at(&covered, 60 * MINUTE).len(), 1);
         assert_eq!(absent_at(&covered, 1440 * MINUTE), [""; 0]);
-        let shipped = [(9, 1, 1), (0, 2, 2), (0, 4, 4), (1, 2, 4)];
+        let shipped = [(9, 1, 1), (0, 2, 2), (0, 4, 4), (0, 5, 5), (1, 2, 5)];
         assert_eq!(absent_at(&shipped, MINUTE).len(), 1);
         assert_eq!(absent_at(&shipped, 5 * MINUTE), [""; 0]);
     }

@@ -22,6 +22,11 @@ pub enum Role {
     Alone,
 }
 
+/// Whether the database is at another transaction after such an object.
+pub fn leads(role: Role) -> bool {
+    matches!(role, Role::Begin | Role::Apply)
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
     pub object: Listed,

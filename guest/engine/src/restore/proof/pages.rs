@@ -4,7 +4,7 @@
 use crate::ltx::{Header, Rolling, page_checksum};
 use crate::pageset::PageSet;
 use crate::restore::pages::TooLarge;
-use crate::restore::proof::course::{Role, Step};
+use crate::restore::proof::course::{Role, Step, leads};
 use crate::restore::rolling::resize;
 use crate::units::{Level, PageSize, Pgno};
 
@@ -217,8 +217,4 @@ impl Pages {
         };
         lacking.map_or(Ok(()), |pgno| Err(Wrong::Lacks(pgno)))
     }
-}
-
-pub fn leads(role: Role) -> bool {
-    matches!(role, Role::Begin | Role::Apply)
 }

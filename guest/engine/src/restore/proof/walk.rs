@@ -9,8 +9,8 @@ use crate::restore::error::RestoreError;
 use crate::restore::fetch::Source;
 use crate::restore::flow;
 use crate::restore::plan::{Listed, Listing};
-use crate::restore::proof::course::{Step, course};
-use crate::restore::proof::pages::{Pages, leads};
+use crate::restore::proof::course::{Step, course, leads};
+use crate::restore::proof::pages::Pages;
 use crate::restore::reading::{Piece, Reading, ranges, read};
 use crate::units::Txid;
 

@@ -72,6 +72,22 @@ fn a_database_of_another_length_is_noticed() {
 }
 
 #[test]
+fn a_merged_object_that_says_another_checksum_of_the_database_is_noticed() {
+    let mut replica = without_checksums();
+    replica.checksums = true;
+    (1..=5).for_each(|txid| replica.ship(txid));
+    let mut header = replica.header(3, 4);
+    header.extra = replica.header(3, 3).extra;
+    let state = &replica.states[4];
+    let pages = [1, 3].map(|pgno| (pgno, &state[pgno as usize - 1][..]));
+    let key = replica.key(1, 3, 4);
+    replica.store.insert(&key, encode(header, pages));
+    let findings = found(&replica);
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].starts_with(&format!("{key}: it says")));
+}
+
+#[test]
 fn what_litestream_wrote_is_proven() {
     let replica = Replica::new(4096);
     let body = include_bytes!("../../../tests/vectors/L2.ltx");
