@@ -178,6 +178,10 @@ impl Meter {
         self.took(operation, began.elapsed());
         match &outcome {
             Err(error) => match Trouble::of(error) {
+                // Where nothing can be put is no place.
+                None if operation == Operation::Put && matches!(error, Error::NotFound(_)) => {
+                    self.fails(operation, Trouble::Unavailable, &error.to_string());
+                }
                 Some(trouble) => self.fails(operation, trouble, &error.to_string()),
                 None => self.works(operation),
             },

@@ -53,7 +53,8 @@ mod tests {
         let bytes = Some(10_000_000_000);
         let cost = estimate(&Prices::default(), &requests, 0, bytes, 3600.0).unwrap();
         assert!((cost.requests_per_month - 12.96).abs() < 1e-9, "{cost:?}");
-        assert_eq!(cost.storage_per_month, Some(0.23));
+        let storage = cost.storage_per_month.unwrap();
+        assert!((storage - 0.23).abs() < 1e-9, "{cost:?}");
         assert!((cost.per_month - 13.19).abs() < 1e-9, "{cost:?}");
     }
 

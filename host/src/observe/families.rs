@@ -370,13 +370,7 @@ fn restorable(databases: &[Database], families: &mut Vec<Family>) {
         gauge(
             "seawall_verify_ok",
             "1 when the last verified restore was right, 0 when not",
-            |db| {
-                let verify = db.verify.as_ref()?;
-                let success = verify.last_success.as_ref().map(|success| success.at);
-                let failure = verify.last_failure.as_ref().map(|failure| failure.at);
-                success.or(failure)?;
-                whole(u64::from(success > failure))
-            },
+            |db| whole(u64::from(db.verify.as_ref()?.sound?)),
         ),
         gauge(
             "seawall_verify_seconds",

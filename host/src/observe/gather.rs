@@ -218,6 +218,7 @@ fn verify(report: &Report) -> Option<Verify> {
     Some(Verify {
         interval_seconds: Some(interval.as_secs_f64()),
         running: verified.running,
+        sound: verified.sound,
         last_attempt: verified.last_attempt.map(At),
         last_success: verified.last_success.as_ref().map(|success| VerifySuccess {
             at: At(success.at),

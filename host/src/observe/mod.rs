@@ -52,7 +52,12 @@ pub async fn start(
     if let Some(url) = beat {
         tasks.spawn(heartbeat::run(url, interval, observer.clone())?);
     }
-    let export = otlp::Export::from_environment(&environment, observer)?;
+    let export = otlp::Export::from_environment(&environment, observer);
+    // The variables may be meant for the app that runs beside: they stop nothing.
+    let export = export.unwrap_or_else(|error| {
+        tracing::warn!("no metrics are sent by OTLP: {error:#}");
+        None
+    });
     if let Some(export) = export.clone() {
         tasks.spawn(async move { export.run().await });
     }

@@ -20,15 +20,31 @@ impl Once {
 
     pub fn tell<E: Display>(&self, outcome: Result<(), E>) {
         let what = self.what;
-        let failed = outcome.is_err();
-        let failed_before = self.failing.swap(failed, Ordering::Relaxed);
+        let is_news = self.is_news(outcome.is_err());
         match outcome {
-            Err(error) if !failed_before => {
+            Err(error) if is_news => {
                 tracing::warn!("{what} failed: {error}. It is tried again; replication goes on");
             }
             Err(error) => tracing::debug!("{what} failed: {error}"),
-            Ok(()) if failed_before => tracing::info!("{what} works again"),
+            Ok(()) if is_news => tracing::info!("{what} works again"),
             Ok(()) => {}
         }
+    }
+
+    fn is_news(&self, failed: bool) -> bool {
+        self.failing.swap(failed, Ordering::Relaxed) != failed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_change_is_news() {
+        let once = Once::new("it");
+        let failed = [false, true, true, true, false, false, true];
+        let news = failed.map(|failed| once.is_news(failed));
+        assert_eq!(news, [false, true, false, false, true, false, true]);
     }
 }

@@ -160,6 +160,8 @@ pub struct Verify {
     /// None: only by hand.
     pub interval_seconds: Option<f64>,
     pub running: bool,
+    /// What the last proof that came to an end said; None: there was none.
+    pub sound: Option<bool>,
     pub last_attempt: Option<At>,
     pub last_success: Option<VerifySuccess>,
     pub last_failure: Option<VerifyFailure>,
