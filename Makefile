@@ -40,4 +40,5 @@ many: build
 # The pictures of the status page in docs/images, of twenty minutes that are lived for them.
 screenshots: build
 	scripts/setup test
+	scripts/setup pictures
 	$(TARGET)/debug/screenshots

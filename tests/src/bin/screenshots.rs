@@ -7,6 +7,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -86,6 +87,7 @@ fn take(scene: &Scene, length: Duration, images: &Path) -> Result<()> {
         let mut browser = Browser::open(scene.dir(), addr, look)?;
         browser.wait_for_title("All well", LIMIT)?;
         browser.shoot(&images.join(name))?;
+        shrink(&images.join(name))?;
         browser.close()?;
         let bytes = fs::metadata(images.join(name))?.len();
         println!("docs/images/{name}: {bytes} bytes");
@@ -93,5 +95,15 @@ fn take(scene: &Scene, length: Duration, images: &Path) -> Result<()> {
     }
     load.kill()?;
     sidecar.terminate(LIMIT)?.ok()?;
+    Ok(())
+}
+
+/// Few colours are enough for text and lines.
+fn shrink(picture: &Path) -> Result<()> {
+    let mut pngquant = Command::new("pngquant");
+    pngquant.args(["--force", "--strip", "--output"]);
+    let status = pngquant.arg(picture).arg(picture).status();
+    let status = status.context("pngquant: run scripts/setup pictures")?;
+    ensure!(status.success(), "pngquant: {status}");
     Ok(())
 }
