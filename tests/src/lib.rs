@@ -11,6 +11,7 @@
 
 pub mod ack;
 pub mod app;
+pub mod browser;
 pub mod bucket;
 pub mod disk;
 pub mod figures;

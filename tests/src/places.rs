@@ -46,6 +46,19 @@ pub fn app() -> Result<PathBuf> {
     Ok(app.join("app.js"))
 }
 
+/// The script that drives a browser, with its packages installed.
+pub fn browser_driver() -> Result<PathBuf> {
+    let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
+    exists(driver.join("node_modules"), "scripts/setup test")?;
+    Ok(driver.join("drive.mjs"))
+}
+
+/// Debian's Chromium, or the one that `CHROMIUM` names.
+pub fn chromium() -> Result<PathBuf> {
+    let path = std::env::var_os("CHROMIUM").unwrap_or("/usr/bin/chromium".into());
+    exists(path.into(), "scripts/setup test, CHROMIUM")
+}
+
 /// The WAL of a database.
 pub fn wal_of(db: &Path) -> PathBuf {
     let mut name = db.as_os_str().to_owned();

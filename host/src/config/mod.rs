@@ -11,6 +11,7 @@ mod entry;
 mod expand;
 mod findings;
 mod keys;
+mod observe;
 mod oss;
 mod paths;
 mod pattern;
@@ -32,6 +33,7 @@ mod tests;
 pub use database::{Database, NEVER};
 pub use directory::{Directory, Found, is_database};
 pub use findings::{Finding, Findings};
+pub use observe::{Listen, Observe, Price, Prices};
 pub use paths::{database as database_path, is_replica_url};
 pub use replica::Replica;
 pub use socket::Socket;
@@ -67,6 +69,7 @@ pub struct Config {
     /// A program to run beside replication, as a shell would split it.
     pub exec: Option<String>,
     pub socket: Socket,
+    pub observe: Observe,
     /// What databases have that come while Seawall runs.
     pub upkeep: Upkeep,
     pub verify: Verify,
@@ -87,6 +90,7 @@ impl Default for Config {
             directories: Vec::new(),
             exec: None,
             socket: Socket::default(),
+            observe: Observe::default(),
             upkeep: Upkeep::default(),
             verify: Verify::default(),
             require_fencing: false,
@@ -224,6 +228,7 @@ fn read_root(root: &Node, environment: Environment<'_>, findings: &Findings) -> 
     let mut config = Config {
         exec: top.text("exec"),
         socket: Socket::read(&mut top, environment),
+        observe: Observe::read(&mut top),
         logging: read_logging(&mut top),
         shutdown_sync_timeout: top
             .duration("shutdown-sync-timeout")

@@ -5,12 +5,14 @@ mod directory;
 mod keys;
 mod limits;
 mod location;
+mod meter;
 mod parts;
 mod s3;
 mod store;
 
 pub use location::{Encryption, Location, S3Location, Secret};
-pub use s3::Shared;
+pub use meter::{BOUNDS, Counts, Failing, Meter, Operation, Trouble};
+pub use s3::{Shared, web_client};
 pub use store::{Store, Upload};
 
 /// Why a request did not do what was asked. The text is for people and names the request.
