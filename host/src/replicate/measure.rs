@@ -38,7 +38,14 @@ impl Work<'_> {
         }
     }
 
-    /// What waits grows while the store is away.
+    /// What waits grows while the store is away. Of a database that is not open nothing is known.
+    pub async fn measure_lag(&self, accessor: &Accessor<State>) -> wasmtime::Result<()> {
+        if self.live {
+            self.measure(accessor).await?;
+        }
+        Ok(())
+    }
+
     pub async fn measure(&self, accessor: &Accessor<State>) -> wasmtime::Result<wit::Standing> {
         let replicator = self.replicate.seawall_replicator_replicator();
         let standing = replicator.call_status(accessor).await?;

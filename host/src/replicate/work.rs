@@ -120,7 +120,7 @@ impl<'a> Work<'a> {
                 _ = upkeep.tick() => {
                     if !idle {
                         self.look_at_store(sync_began);
-                        self.measure(accessor).await?;
+                        self.measure_lag(accessor).await?;
                     }
                     let waits = self.maintain(accessor).await?;
                     if idle && self.next.is_none() {
@@ -210,6 +210,7 @@ impl<'a> Work<'a> {
             Err(error) => {
                 self.shipping.fails(&error);
                 self.desk.update(|report| report.fails(text(&error)));
+                self.measure_lag(accessor).await?;
                 let wait = match error {
                     wit::Error::Busy(_) => RETRY_BUSY,
                     _ => RETRY,

@@ -155,6 +155,11 @@ fn an_address_that_is_taken_is_an_error_that_names_it() {
     assert!(said.stdout.contains(&text), "{}", said.stdout);
 }
 
+fn goes_on(now: &Value) -> bool {
+    let errors = now["recent_errors"].as_array().unwrap();
+    errors.iter().any(|error| error["recovered_at"].is_null())
+}
+
 #[test]
 fn an_outage_is_told_once_and_over_once_and_readiness_follows() {
     let scene = Scene::new();
@@ -180,7 +185,8 @@ fn an_outage_is_told_once_and_over_once_and_readiness_follows() {
     let now = status(addr);
     assert!(now["lag_seconds"].as_f64() > Some(2.9), "{now}");
     assert!(now["lag_bytes"].as_u64() > Some(0), "{now}");
-    assert!(now["recent_errors"][0]["recovered_at"].is_null(), "{now}");
+    // Compaction may have failed, too, and be in a pause.
+    assert!(goes_on(&now), "{now}");
 
     fs::remove_file(scene.path("backup")).unwrap();
     fs::rename(scene.path("moved"), scene.path("backup")).unwrap();
@@ -190,7 +196,7 @@ fn an_outage_is_told_once_and_over_once_and_readiness_follows() {
         now["error"].is_null() && now["error_since"].is_null(),
         "{now}"
     );
-    assert!(now["recent_errors"][0]["recovered_at"].is_string(), "{now}");
+    wait_for("the end of all errors", || !goes_on(&status(addr)));
     let history = now["lag_history"].as_array().unwrap();
     let most = history
         .iter()
