@@ -65,6 +65,12 @@ fn run(command: Command) -> Code {
                 commands::status::run(&config, only.as_ref(), args.json).await
             })
         }
+        Command::Doctor(args) => {
+            let request = args.resolve(&environment);
+            carry_out(request, stderr, async |order| {
+                seawall::doctor::run(order, &environment).await
+            })
+        }
         Command::Ltx(args) => list_objects(&args, &environment),
         Command::Wal(args) => {
             eprintln!("seawall: `wal` is deprecated, use `ltx` instead");
