@@ -61,7 +61,7 @@ fn of_a_real_store_there_is_nothing_to_complain_and_nothing_is_left() {
             names(&said, &format!("  ok       {check} "), &[])?;
         }
         ensure!(machine.contents()? == before, "a file was changed");
-        let left = replica.objects.keys()?;
+        let left = replica.objects.list()?;
         ensure!(left.is_empty(), "it left {left:?}");
         Ok(())
     });

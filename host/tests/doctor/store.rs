@@ -163,6 +163,13 @@ impl Shared {
                 None => refusal(StatusCode::NOT_FOUND, "NoSuchKey"),
             },
             ("PUT", key) => self.put(key, headers, body).await,
+            ("DELETE", _) if self.faults.refuses_deletes => {
+                refusal(StatusCode::FORBIDDEN, "AccessDenied")
+            }
+            ("DELETE", key) => {
+                self.remove(key);
+                StatusCode::NO_CONTENT.into_response()
+            }
             ("POST", "") => self.delete(&String::from_utf8_lossy(&body)),
             _ => refusal(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
         }
@@ -207,11 +214,17 @@ impl Shared {
                     "<Error><Key>{key}</Key><Code>AccessDenied</Code>\
                      <Message>Access Denied</Message></Error>"
                 ));
-            } else if !self.faults.pretends_to_delete {
-                self.objects.lock().unwrap().remove(key);
+            } else {
+                self.remove(key);
             }
         }
         format!("<DeleteResult>{refused}</DeleteResult>").into_response()
+    }
+
+    fn remove(&self, key: &str) {
+        if !self.faults.pretends_to_delete {
+            self.objects.lock().unwrap().remove(key);
+        }
     }
 }
 
