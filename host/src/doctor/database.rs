@@ -40,7 +40,7 @@ pub fn check(database: &Database) -> Section {
         let because = "there is no database file that can be read";
         section.skip(&[FORMAT, JOURNAL, COMPANIONS], because);
     }
-    check_own(&mut section, path);
+    check_own(&mut section, path, directory);
     disk::check_kind(&mut section, directory);
     let wal_bytes = fs::metadata(live::with_suffix(path, "-wal")).map_or(0, |wal| wal.len());
     disk::check_room(&mut section, directory, Some(wal_bytes));
@@ -270,7 +270,7 @@ fn check_companions(section: &mut Section, path: &Path) {
     }
 }
 
-fn check_own(section: &mut Section, path: &Path) {
+fn check_own(section: &mut Section, path: &Path, directory: &Path) {
     let own: PathBuf = live::checksums_path(path);
     let name = own.display();
     match fs::metadata(&own) {
@@ -289,6 +289,9 @@ fn check_own(section: &mut Section, path: &Path) {
             "give it to Seawall's user (chown); without it each start may copy the whole database",
         ),
         Ok(_) => section.ok(OWN, format!("{name} is there")),
+        Err(_) if may(directory, Access::WRITE_OK).is_err() => {
+            section.skip(&[OWN], "no file can be made in the directory");
+        }
         Err(_) => section.ok(OWN, format!("{name} is made when it is needed")),
     }
 }

@@ -196,12 +196,6 @@ mod tests {
     }
 
     #[test]
-    fn this_test_has_the_sqlite_that_it_was_built_with() {
-        let library = look(&std::env::current_exe().unwrap()).unwrap().unwrap();
-        assert_eq!(library.version.unwrap().to_string(), rusqlite::version());
-    }
-
-    #[test]
     fn the_versions_that_may_lose_commits_are_known() {
         let of = |major, minor, patch| Version {
             major,

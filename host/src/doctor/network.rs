@@ -40,8 +40,7 @@ fn proxy(https: bool) -> Option<&'static str> {
     let own = if https {
         ["HTTPS_PROXY", "https_proxy"]
     } else {
-        // Upper case would be the header `Proxy` of a CGI request.
-        ["http_proxy", "http_proxy"]
+        ["HTTP_PROXY", "http_proxy"]
     };
     let mut names = own.into_iter().chain(["ALL_PROXY", "all_proxy"]);
     names.find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
@@ -154,19 +153,19 @@ async fn check_tls(section: &mut Section, store: &Examination, address: SocketAd
             true
         }
         Err(fault) => {
-            let (text, remedy) = in_words(&fault, store.host());
-            section.fault(TLS, text, remedy);
+            match in_words(&fault, store.host()) {
+                Some((text, remedy)) => section.fault(TLS, text, remedy),
+                None => section.skip(&[TLS], "the trusted certificates cannot be read"),
+            }
             false
         }
     }
 }
 
-fn in_words(fault: &TlsFault, host: &str) -> (String, &'static str) {
-    match fault {
-        TlsFault::Setup(text) => (
-            text.clone(),
-            "let AWS_CA_BUNDLE name a PEM file that Seawall's user can read, or unset it",
-        ),
+/// What is wrong and what to do; `None` for what is told where the store is opened.
+fn in_words(fault: &TlsFault, host: &str) -> Option<(String, &'static str)> {
+    Some(match fault {
+        TlsFault::Setup => return None,
         TlsFault::AuthorityItself => (
             format!("the certificate of {host} is that of an authority, as self-signed ones are"),
             "give the store a certificate of its own (with CA:FALSE) that is signed by that one, \
@@ -198,5 +197,5 @@ fn in_words(fault: &TlsFault, host: &str) -> (String, &'static str) {
             format!("the TLS handshake with {host} fails: {text}"),
             "check `endpoint`, and what stands between here and there",
         ),
-    }
+    })
 }

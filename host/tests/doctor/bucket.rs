@@ -77,6 +77,21 @@ fn an_endpoint_where_nothing_listens_is_told() {
 }
 
 #[test]
+fn what_listens_and_does_not_answer_is_told() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        // Hangs up on everybody.
+        for stream in listener.incoming() {
+            drop(stream);
+        }
+    });
+    let said = with_replica(&replica(&format!("http://127.0.0.1:{port}"))).examine(&[]);
+    said.names("HTTP", "fault", &["does not answer", "`endpoint`"]);
+    said.names("put", "skipped", &["cannot be reached"]);
+}
+
+#[test]
 fn a_name_that_does_not_resolve_is_told() {
     let said = with_replica(&replica("http://no-such-store.invalid:9000")).examine(&[]);
     said.names(

@@ -186,6 +186,20 @@ fn an_app_with_an_old_sqlite_is_named_with_its_version() {
 }
 
 #[test]
+fn an_app_with_a_new_sqlite_is_named_with_its_version() {
+    let scene = scene();
+    // This test is the app.
+    let connection = Connection::open(scene.database("a.db", "wal")).unwrap();
+    let sql = "SELECT count(*) FROM notes";
+    connection.query_row(sql, [], |_| Ok(())).unwrap();
+    let said = scene.examine(&[]);
+    let pid = format!("(pid {}", std::process::id());
+    said.names("held open by", "ok", &[&pid]);
+    said.names("app's SQLite", "ok", &[rusqlite::version()]);
+    said.complains_only_of(&["other disk"]);
+}
+
+#[test]
 fn another_seawall_is_named() {
     let scene = scene();
     scene.database("a.db", "wal");

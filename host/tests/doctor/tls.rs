@@ -109,7 +109,8 @@ fn a_bundle_that_is_not_there_is_told() {
         "cannot be read",
         "unset it",
     ];
-    said.names("TLS", "fault", &words);
+    said.names("trusted certificates", "fault", &words);
+    said.names("TLS", "skipped", &[]);
 }
 
 #[test]

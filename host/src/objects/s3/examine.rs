@@ -38,8 +38,8 @@ pub struct Examination {
 /// Why TLS does not come about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TlsFault {
-    /// Our own side cannot be set up; the text says what to do.
-    Setup(String),
+    /// Our own side cannot be set up, which [`Examination::open`] tells about.
+    Setup,
     UnknownAuthority,
     /// The certificate is an authority's own, which no server may show.
     AuthorityItself,
@@ -106,11 +106,9 @@ impl Examination {
 
     /// Shakes hands over TLS and hangs up. Blocks for seconds at most.
     pub fn shake_hands(&self, address: SocketAddr) -> Result<(), TlsFault> {
-        let trust =
-            Trust::gather(&Env::Process).map_err(|error| TlsFault::Setup(error.to_string()))?;
-        let config = trust
-            .client_config(self.location.skip_verify)
-            .map_err(|error| TlsFault::Setup(error.to_string()))?;
+        let config = Trust::gather(&Env::Process)
+            .and_then(|trust| trust.client_config(self.location.skip_verify))
+            .map_err(|_| TlsFault::Setup)?;
         let name = ServerName::try_from(self.host.clone())
             .map_err(|error| TlsFault::Other(error.to_string()))?;
         let mut connection = ClientConnection::new(Arc::new(config), name)
