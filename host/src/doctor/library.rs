@@ -72,7 +72,7 @@ pub fn look(path: &Path) -> io::Result<Option<Library>> {
         // What begins in the overlap is left to the next piece, which has more of it.
         let end = piece.len().saturating_sub(OVERLAP_BYTES).max(1);
         seen.scan(offset, &piece, end);
-        // One byte stays in front: a version is known by the zero before it.
+        // One byte stays in front: no text stands before a version.
         piece.drain(..end - 1);
         offset += end - 1;
     }
@@ -95,7 +95,7 @@ impl Seen {
                     let date = String::from_utf8_lossy(&rest[..10]).into_owned();
                     self.source_ids.push((offset + at, date));
                 }
-                b'3' if piece[at - 1] == 0 => {
+                b'3' if !is_text(piece[at - 1]) => {
                     if let Some(version) = version(rest) {
                         self.versions.push((offset + at, version));
                     }
@@ -118,6 +118,11 @@ impl Seen {
             date: date.clone(),
         })
     }
+}
+
+/// A version that is a text of its own has none before it, but not always a zero.
+fn is_text(byte: u8) -> bool {
+    byte == b' ' || byte.is_ascii_graphic()
 }
 
 fn is_source_id(text: &[u8]) -> bool {
@@ -154,11 +159,8 @@ mod tests {
 
     /// Put together while the test runs, so that the test itself does not carry it.
     fn texts(version: &str) -> String {
-        format!(
-            "\0{} {}\0…\0{version}\0",
-            "2023-11-24 11:41:44",
-            "ab".repeat(32)
-        )
+        let source_id = format!("2023-11-24 11:41:44 {}", "ab".repeat(32));
+        format!("of-3.44.3\0{source_id}\0…\u{1}{version}\0")
     }
 
     fn found(bytes: &[u8]) -> Option<Library> {

@@ -217,7 +217,11 @@ fn a_store_that_does_not_delete_is_told() {
         pretends_to_delete: true,
         ..Faults::default()
     });
-    said.names("delete", "warning", &["cannot be deleted", "as before"]);
+    said.names(
+        "delete",
+        "warning",
+        &["cannot be deleted", "still lists it"],
+    );
 }
 
 #[test]

@@ -170,10 +170,10 @@ fn an_app_with_an_old_sqlite_is_named_with_its_version() {
     // A program that carries what SQLite 3.44.2 carries, and has the database open.
     let app = scene.path("old-app");
     let mut program = fs::read("/bin/sleep").unwrap();
-    program.extend(
-        b"\x003.44.2\0\x002023-11-24 11:41:44 \
-          ebead0e7230cd33bcec9f95d2183069565b9e709bf745c9b5db65cc0cbf92c0f\0",
-    );
+    // Put together here, so that this test itself does not carry it.
+    let version = [3, 44, 2].map(|number| number.to_string()).join(".");
+    let source_id = format!("2023-11-24 11:41:44 {}", "ab".repeat(32));
+    program.extend(format!("\0{version}\0{source_id}\0").into_bytes());
     fs::write(&app, program).unwrap();
     fs::set_permissions(&app, Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new(&app);
