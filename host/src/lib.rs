@@ -10,6 +10,7 @@ mod health;
 pub mod live;
 pub mod logging;
 pub mod objects;
+pub mod observe;
 pub mod plan;
 pub mod replicate;
 pub mod restore;

@@ -1,6 +1,6 @@
 //! What a command line and a config ask for, with every value known.
 
-use crate::config::{Database, Directory, Replica, Socket, Upkeep};
+use crate::config::{Database, Directory, Observe, Replica, Socket, Upkeep};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +10,9 @@ pub struct Replicate {
     pub databases: Vec<Database>,
     pub directories: Vec<Directory>,
     pub socket: Socket,
+    pub observe: Observe,
+    /// Where databases and directories are listed; None: on the command line.
+    pub config: Option<PathBuf>,
     /// What databases have that are registered while the process runs.
     pub registered: Registered,
     /// A program to run meanwhile, and its arguments.

@@ -37,7 +37,10 @@ const KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 #[rustfmt::skip]
 const KEYS: &[(Place, &str, Outcome)] = &[
     // The top of the file.
-    (Top, "addr: ':9090'", Warned),
+    (Top, "addr: ':9090'", Works),
+    (Top, "addr: 9090", Works),
+    (Top, "addr: 127.0.0.1", Refused), // without a port
+    (Top, "ready-max-lag: 1m", Works),
     (Top, "mcp-addr: ':3001'", Warned),
     (Top, "exec: node app.js", Works),
     (Top, "levels: [{interval: 1s}]", Works),
@@ -48,8 +51,16 @@ const KEYS: &[(Place, &str, Outcome)] = &[
     (Top, "l0-retention-check-interval: 1m", Works),
     (Top, "verify-compaction: true", Warned),
     (Top, "retention: {enabled: false}", Works),
-    (Top, "heartbeat-url: 'http://127.0.0.1/'", Warned),
-    (Top, "heartbeat-interval: 5m", Warned),
+    (Top, "heartbeat-url: 'http://127.0.0.1/'", Works),
+    (Top, "heartbeat-url: 'ftp://127.0.0.1/'", Refused),
+    (Top, "heartbeat-interval: 7m", Works),
+    (Top, "heartbeat-interval: 59s", Refused),
+    (Top, "prices: {currency: EUR}", Works),
+    (Top, "prices: {put-per-1000: 0.01}", Works),
+    (Top, "prices: {get-per-1000: 0}", Works),
+    (Top, "prices: {storage-gb-month: '0.02'}", Works),
+    (Top, "prices: {egress-gb: 0.01}", Works),
+    (Top, "prices: {egress-gb: -1}", Refused),
     (Top, "shutdown-sync-timeout: 5s", Works),
     (Top, "shutdown-sync-interval: 1s", Works),
     (Top, "socket: {enabled: true}", Works),
@@ -271,6 +282,7 @@ fn the_schema_refuses_unknown_keys_and_wrong_values() {
         (Top, "snapshot: {interval: soon}"),
         (Top, "logging: {level: loud}"),
         (Top, "socket: {enabled: 7}"),
+        (Top, "prices: {egress-gb: free}"),
         (Database, "min-checkpoint-page-count: 0"),
         (Database, "max-sync-wal-bytes: big"),
         (Bucket, "sync-intervall: 1s"),

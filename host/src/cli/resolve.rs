@@ -96,6 +96,10 @@ pub fn replicate(
         let text = format!("{} names no database; add one below `dbs:`", file.display());
         return Err(UsageError::Usage(text));
     }
+    let named_in = match &args.db_path {
+        None => std::path::absolute(config_path(&args.config, environment)).ok(),
+        Some(_) => None,
+    };
     let exec = exec(args, config.exec)?;
     let mut databases = config.databases;
     for database in &mut databases {
@@ -105,6 +109,8 @@ pub fn replicate(
         databases,
         directories: config.directories,
         socket: config.socket,
+        observe: config.observe,
+        config: named_in,
         registered: plan::Registered {
             upkeep: config.upkeep,
             require_fencing: config.require_fencing,

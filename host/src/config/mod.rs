@@ -11,6 +11,7 @@ mod entry;
 mod expand;
 mod findings;
 mod keys;
+mod observe;
 mod oss;
 mod paths;
 mod pattern;
@@ -31,6 +32,7 @@ mod tests;
 pub use database::{Database, NEVER};
 pub use directory::{Directory, Found, is_database};
 pub use findings::{Finding, Findings};
+pub use observe::{Listen, Observe, Price, Prices};
 pub use paths::{database as database_path, is_replica_url};
 pub use replica::Replica;
 pub use socket::Socket;
@@ -65,6 +67,7 @@ pub struct Config {
     /// A program to run beside replication, as a shell would split it.
     pub exec: Option<String>,
     pub socket: Socket,
+    pub observe: Observe,
     /// What databases have that come while Seawall runs.
     pub upkeep: Upkeep,
     pub require_fencing: bool,
@@ -84,6 +87,7 @@ impl Default for Config {
             directories: Vec::new(),
             exec: None,
             socket: Socket::default(),
+            observe: Observe::default(),
             upkeep: Upkeep::default(),
             require_fencing: false,
             logging: Logging::default(),
@@ -226,6 +230,7 @@ fn read_root(root: &Node, environment: Environment<'_>, findings: &Findings) -> 
     let mut config = Config {
         exec: top.text("exec"),
         socket: Socket::read(&mut top, environment),
+        observe: Observe::read(&mut top),
         logging: read_logging(&mut top),
         shutdown_sync_timeout: top
             .duration("shutdown-sync-timeout")

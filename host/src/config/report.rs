@@ -1,6 +1,6 @@
 //! What a config amounts to: what would run, without anything secret in it.
 
-use super::{Config, Database, Directory, Found, NEVER, Upkeep};
+use super::{Config, Database, Directory, Found, NEVER, Observe, Upkeep};
 use crate::objects::{Encryption, Location};
 use jiff::SignedDuration;
 use serde::Serialize;
@@ -18,6 +18,7 @@ pub struct Report {
     upkeep: UpkeepReport,
     exec: Option<String>,
     socket: Option<SocketReport>,
+    observe: ObserveReport,
     shutdown_sync_timeout: Text,
     shutdown_sync_interval: Text,
     warnings: Vec<String>,
@@ -80,6 +81,15 @@ struct SocketReport {
     permissions: String,
 }
 
+#[derive(Debug, Serialize)]
+struct ObserveReport {
+    /// None: nothing is served.
+    addr: Option<String>,
+    ready_max_lag: Text,
+    /// None: none is sent.
+    heartbeat_interval: Option<Text>,
+}
+
 /// A duration as a config writes it.
 #[derive(Debug, Serialize)]
 struct Text(String);
@@ -118,6 +128,7 @@ impl Report {
                 path: config.socket.path.clone(),
                 permissions: format!("{:04o}", config.socket.permissions),
             }),
+            observe: observe(&config.observe),
             shutdown_sync_timeout: config.shutdown_sync_timeout.into(),
             shutdown_sync_interval: config.shutdown_sync_interval.into(),
             warnings: config.warnings.iter().map(ToString::to_string).collect(),
@@ -183,6 +194,15 @@ fn directory(directory: &Directory, found: io::Result<Found>) -> DirectoryReport
     }
 }
 
+fn observe(observe: &Observe) -> ObserveReport {
+    let interval = observe.heartbeat_interval;
+    ObserveReport {
+        addr: observe.addr.as_ref().map(ToString::to_string),
+        ready_max_lag: observe.ready_max_lag.into(),
+        heartbeat_interval: observe.heartbeat_url.as_ref().map(|_| interval.into()),
+    }
+}
+
 fn upkeep(upkeep: &Upkeep) -> UpkeepReport {
     UpkeepReport {
         levels: upkeep.levels.iter().copied().map(Text::from).collect(),
@@ -213,6 +233,17 @@ impl Display for Report {
                 "socket",
                 format_args!("{path}, permissions {permissions}"),
             )?;
+        }
+        if let Some(addr) = &self.observe.addr {
+            let lag = &self.observe.ready_max_lag;
+            line(
+                f,
+                "served",
+                format_args!("metrics and status at {addr}; ready while less than {lag} behind"),
+            )?;
+        }
+        if let Some(interval) = &self.observe.heartbeat_interval {
+            line(f, "heartbeat", format_args!("every {interval}"))?;
         }
         let (timeout, interval) = (&self.shutdown_sync_timeout, &self.shutdown_sync_interval);
         line(
