@@ -1,6 +1,7 @@
 //! `seawall doctor`: tries each thing that replication needs, one after the other, and says in plain
 //! words what is wrong and what to do. Nothing of what it does lasts.
 
+mod address;
 mod bucket;
 mod configuration;
 mod database;
@@ -59,6 +60,7 @@ pub async fn run(order: Order, environment: Environment<'_>) -> anyhow::Result<C
             let config = configuration::check(&mut section, &path, expand, environment);
             if let Some(config) = &config {
                 socket::check(&mut section, &config.socket);
+                address::check(&mut section, config.observe.addr.as_ref()).await;
             } else {
                 section.skip(&["databases and replicas"], "the config cannot be read");
             }

@@ -93,3 +93,19 @@ fn a_file_in_place_of_the_control_socket_is_told() {
         &["is not a socket", "socket.path"],
     );
 }
+
+#[test]
+fn a_port_that_is_taken_is_told() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap();
+    let scene = Scene::new();
+    let replica = "replica: {url: 'file://DIR/r'}";
+    scene.config(&format!(
+        "addr: '{addr}'\ndbs:\n  - path: DIR/a.db\n    {replica}\n"
+    ));
+    let said = scene.examine(&[]);
+    let words = ["somebody listens at", &addr.to_string(), "another `addr`"];
+    said.names("addr", "warning", &words);
+    drop(taken);
+    scene.examine(&[]).names("addr", "ok", &["is free"]);
+}
