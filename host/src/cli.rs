@@ -3,6 +3,7 @@
 mod argv;
 mod config;
 mod control;
+mod doctor;
 mod inspect;
 mod resolve;
 mod values;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 pub use config::ConfigCommand;
 pub use control::{ControlCommand, SocketFlags};
+pub use doctor::Doctor;
 pub use inspect::{Databases, Gone, LevelArgument, Ltx, Reset, Status, Verify};
 pub use resolve::{Request, UsageError};
 
@@ -43,6 +45,7 @@ pub enum Command {
     Verify(Verify),
     Reset(Reset),
     Config(ConfigCommand),
+    Doctor(Doctor),
     #[command(flatten)]
     Control(ControlCommand),
     Version(Version),

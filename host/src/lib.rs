@@ -4,6 +4,7 @@ pub mod cli;
 pub mod commands;
 pub mod component;
 pub mod config;
+pub mod doctor;
 pub mod exit;
 mod health;
 pub mod live;

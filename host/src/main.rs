@@ -73,6 +73,12 @@ fn run(command: Command) -> Code {
             let request = args.resolve(&environment);
             carry_out(request, stderr, seawall::verify::run)
         }
+        Command::Doctor(args) => {
+            let request = args.resolve(&environment);
+            carry_out(request, stderr, async |order| {
+                seawall::doctor::run(order, &environment).await
+            })
+        }
         Command::Ltx(args) => list_objects(&args, &environment),
         Command::Wal(args) => {
             eprintln!("seawall: `wal` is deprecated, use `ltx` instead");

@@ -40,7 +40,7 @@ impl<Plan> Request<Plan> {
         }
     }
 
-    fn map<Other>(self, change: impl FnOnce(Plan) -> Other) -> Request<Other> {
+    pub(super) fn map<Other>(self, change: impl FnOnce(Plan) -> Other) -> Request<Other> {
         Request {
             plan: change(self.plan),
             level: self.level,
@@ -322,7 +322,7 @@ fn load(flags: &ConfigFlags, environment: Environment<'_>) -> Result<Config, Usa
     Ok(Config::load(&path, !flags.no_expand_env, environment)?)
 }
 
-fn config_path(flags: &ConfigFlags, environment: Environment<'_>) -> PathBuf {
+pub fn config_path(flags: &ConfigFlags, environment: Environment<'_>) -> PathBuf {
     flags
         .config
         .clone()

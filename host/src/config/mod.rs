@@ -140,6 +140,13 @@ impl Error {
     }
 }
 
+/// Where a text names variables of the environment that are not set: lines and columns, from 1
+/// on, in characters.
+pub fn unset_variables(source: &str, environment: Environment<'_>) -> Vec<(u64, u64)> {
+    let unset = expand::expand(source, environment).unset;
+    unset.iter().map(|at| (at.line, at.column)).collect()
+}
+
 fn lines(findings: &[Finding]) -> String {
     findings
         .iter()

@@ -10,7 +10,7 @@ mod locks;
 mod shared_memory;
 
 pub use file::LiveFile;
-pub use locks::LockKind;
+pub use locks::{LockKind, conflicting};
 pub use shared_memory::SharedMemory;
 
 use std::ffi::OsString;

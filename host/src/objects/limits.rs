@@ -100,6 +100,13 @@ impl Patience {
         wait_most: Duration::from_secs(5),
     };
 
+    /// A person waits for the answer and wants to hear of the first trouble.
+    pub const BRIEF: Patience = Patience {
+        call: Duration::from_secs(12),
+        tries: 3,
+        ..Patience::USUAL
+    };
+
     /// Putting thousands of parts together takes S3 up to minutes, silently.
     pub fn for_completion(self) -> Patience {
         Patience {

@@ -17,6 +17,12 @@ enum Kind {
     Directory(Directory, Meter),
 }
 
+impl From<S3> for Store {
+    fn from(s3: S3) -> Store {
+        Store(Kind::S3(s3))
+    }
+}
+
 impl Store {
     /// Sends no request and reads no credentials that are not needed yet.
     ///

@@ -13,6 +13,7 @@ pub mod snapshot;
 mod text;
 
 pub use gather::{Listed, Observer};
+pub use server::bind;
 
 use crate::config::Observe;
 use crate::replicate::Supervisor;

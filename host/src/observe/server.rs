@@ -34,7 +34,7 @@ pub async fn listen(addr: &Listen) -> anyhow::Result<TcpListener> {
     Ok(listener)
 }
 
-async fn bind(addr: &Listen) -> io::Result<TcpListener> {
+pub async fn bind(addr: &Listen) -> io::Result<TcpListener> {
     if let Some(host) = &addr.host {
         return TcpListener::bind((host.as_str(), addr.port)).await;
     }

@@ -6,6 +6,7 @@ mod credentials;
 mod delete;
 mod env;
 mod escape;
+mod examine;
 mod failure;
 mod leftovers;
 mod list;
@@ -37,6 +38,7 @@ use super::limits::{
 };
 use super::{Encryption, Error, Range, S3Location};
 use env::Env;
+pub use examine::{Examination, Found, Opened, TlsFault};
 use failure::{Failure, Kind};
 use region::Region;
 use request::{Answer, Effect, Request};

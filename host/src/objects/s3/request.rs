@@ -62,6 +62,7 @@ impl<'a> Request<'a> {
         match self.query.first() {
             Some(("delete", _)) => "deletion",
             Some(("location", _)) => "location",
+            Some(("versioning", _)) => "versioning",
             Some(("uploads", _)) => "listing of unfinished uploads",
             _ => "listing",
         }

@@ -349,7 +349,7 @@ fn timed_out(sent: &Sent) -> Failure {
 }
 
 /// How far the store's clock is ahead of `now`.
-fn seconds_from(now: jiff::Timestamp, date: &str) -> Option<i64> {
+pub fn seconds_from(now: jiff::Timestamp, date: &str) -> Option<i64> {
     let theirs = jiff::fmt::rfc2822::DateTimeParser::new()
         .parse_timestamp(date)
         .ok()?;
