@@ -5,6 +5,7 @@ mod config;
 mod control;
 mod doctor;
 mod inspect;
+mod manual;
 mod resolve;
 mod values;
 
@@ -21,6 +22,7 @@ pub use config::ConfigCommand;
 pub use control::{ControlCommand, SocketFlags};
 pub use doctor::Doctor;
 pub use inspect::{Databases, Gone, LevelArgument, Ltx, Reset, Status, Verify};
+pub use manual::{Completions, Man};
 pub use resolve::{Request, UsageError};
 
 /// Replicates SQLite databases to S3 and restores them.
@@ -48,6 +50,8 @@ pub enum Command {
     Doctor(Doctor),
     #[command(flatten)]
     Control(ControlCommand),
+    Completions(Completions),
+    Man(Man),
     Version(Version),
     /// Litestream's older name of `ltx`.
     #[command(hide = true)]
