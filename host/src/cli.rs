@@ -4,6 +4,7 @@ mod argv;
 mod config;
 mod control;
 mod inspect;
+mod manual;
 mod resolve;
 mod values;
 
@@ -19,6 +20,7 @@ use std::time::Duration;
 pub use config::ConfigCommand;
 pub use control::{ControlCommand, SocketFlags};
 pub use inspect::{Databases, Gone, LevelArgument, Ltx, Reset, Status};
+pub use manual::{Completions, Man};
 pub use resolve::{Request, UsageError};
 
 /// Replicates SQLite databases to S3 and restores them.
@@ -44,6 +46,8 @@ pub enum Command {
     Config(ConfigCommand),
     #[command(flatten)]
     Control(ControlCommand),
+    Completions(Completions),
+    Man(Man),
     Version(Version),
     /// Litestream's older name of `ltx`.
     #[command(hide = true)]

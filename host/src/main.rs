@@ -1,5 +1,6 @@
 //! The program `seawall`: reads the command line, sets logging up and runs the command.
 
+use clap::CommandFactory;
 use seawall::cli::{
     Cli, Command, ControlCommand, LevelArgument, Ltx, Request, SocketFlags, UsageError,
     database_path,
@@ -41,6 +42,8 @@ fn run(command: Command) -> Code {
     match command {
         Command::Version(version) => print_version(version.verbose, version.json),
         Command::Config(config) => config.run(&environment),
+        Command::Completions(args) => commands::manual::completions(&Cli::command(), args.shell),
+        Command::Man(args) => commands::manual::man(Cli::command(), &args.words),
         Command::Replicate(args) => {
             let request = args.resolve(&environment);
             let output = |stderr| {

@@ -20,6 +20,7 @@ pub mod judge;
 pub mod ltx;
 pub mod pages;
 pub mod places;
+pub mod pod;
 pub mod process;
 pub mod program;
 pub mod proxy;

@@ -39,6 +39,12 @@ pub fn tool(name: &str) -> Result<PathBuf> {
     exists(target()?.join("tools/bin").join(name), "scripts/setup test")
 }
 
+/// What `scripts/setup test` installed for the manifests.
+pub fn kubernetes_tool(name: &str) -> Result<PathBuf> {
+    let tools = target()?.join("tools/kubernetes/bin");
+    exists(tools.join(name), "scripts/setup test")
+}
+
 /// The Node app with its packages installed.
 pub fn app() -> Result<PathBuf> {
     let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("app");
