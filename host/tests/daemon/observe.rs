@@ -310,20 +310,20 @@ fn nothing_secret_is_in_any_answer_or_line() {
     scene.database("app.db");
     let (running, addr) = serving(
         &scene,
-        "heartbeat-url: 'http://127.0.0.1:9/hush-1'\n\
+        "heartbeat-url: 'http://127.0.0.1:9/quince-1'\n\
          dbs:\n- path: DIR/app.db\n  replica:\n    type: s3\n    bucket: b\n    path: p\n    \
-         endpoint: http://127.0.0.1:9\n    access-key-id: hush-2\n    \
-         secret-access-key: hush-3\n    sse-customer-key: aHVzaC00aHVzaC00aHVzaC00aHVzaC00aHVzaC00MTI=\n",
+         endpoint: http://127.0.0.1:9\n    access-key-id: quince-2\n    \
+         secret-access-key: quince-3\n    sse-customer-key: aHVzaC00aHVzaC00aHVzaC00aHVzaC00aHVzaC00MTI=\n",
     );
     wait_for("an error", || !status(addr)["error"].is_null());
     for route in ["/", "/metrics", "/readyz", "/healthz", "/status.json"] {
         let answer = get(addr, route);
-        for secret in ["hush", "aHVzaC00"] {
+        for secret in ["quince", "aHVzaC00"] {
             assert!(!answer.body.contains(secret), "{route}: {}", answer.body);
         }
     }
     let log = running.log();
-    assert!(!log.contains("hush") && !log.contains("aHVzaC00"), "{log}");
+    assert!(!log.contains("quince") && !log.contains("aHVzaC00"), "{log}");
     drop(running);
 }
 
