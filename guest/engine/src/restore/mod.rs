@@ -27,6 +27,7 @@ use crate::units::{Level, PageSize, Txid};
 
 pub use error::{Damage, RestoreError};
 pub use fetch::SMALL_OBJECT_BYTES;
+pub(crate) use fetch::Source;
 pub use follow::{Followed, begin as begin_following, follow};
 pub use inspect::{changed_pages, check_object, is_as_sent};
 pub use pages::{MAX_CHUNK_BYTES, MAX_PAGES, MERGED_GAP_BYTES, READ_WHOLE_PERCENT, TooLarge};
@@ -34,7 +35,7 @@ pub use plan::{Listed, Listing, Plan, PlanError, Target, plan};
 pub use rolling::{Rolled, roll_forward};
 
 use apply::{ApplyError, Assembly};
-use fetch::{Content, Opened, Source};
+use fetch::{Content, Opened};
 use pages::{Chunk, Reading};
 use whole::WholeRead;
 
