@@ -40,8 +40,8 @@ impl<O: Objects> Edge<O> {
 
     /// The same, however fresh what is known may be.
     pub(super) async fn confirmed(&self) -> Result<Rc<PageMap>, EdgeError> {
-        match self.head.borrow().clone() {
-            Some(head) => self.catch_up(head.map).await,
+        match self.known_map() {
+            Some(map) => self.catch_up(map).await,
             None => self.open().await,
         }
     }

@@ -131,12 +131,12 @@ fn open(vfs: &str) -> Result<rusqlite::Connection, rusqlite::Error> {
 pub struct SqlError {
     pub sqlite: rusqlite::Error,
     /// What it has no number for.
-    pub cause: Option<EdgeError>,
+    pub cause: Option<Box<EdgeError>>,
 }
 
 impl Link {
     fn explain(&self, sqlite: rusqlite::Error) -> SqlError {
-        let cause = self.failure.take();
+        let cause = self.failure.take().map(Box::new);
         SqlError { sqlite, cause }
     }
 }
@@ -173,8 +173,7 @@ fn authorize(context: AuthContext<'_>) -> Authorization {
             pragma_value,
         } => {
             let is = |name: &&str| pragma_name.eq_ignore_ascii_case(name);
-            HARMLESS.iter().any(|name| is(name))
-                || (pragma_value.is_none() && TO_READ.iter().any(|name| is(name)))
+            HARMLESS.iter().any(is) || (pragma_value.is_none() && TO_READ.iter().any(is))
         }
         _ => true,
     };

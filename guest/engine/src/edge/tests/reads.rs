@@ -165,7 +165,10 @@ fn a_damaged_page_is_an_error_and_not_an_answer() {
     let connection = reader.connect();
     let sum = connection.query_row("SELECT sum(length(b)) FROM t", [], |_| Ok(()));
     let refused = connection.explain(sum.unwrap_err());
-    assert!(matches!(refused.cause, Some(EdgeError::Replica(_))));
+    assert!(matches!(
+        refused.cause.as_deref(),
+        Some(EdgeError::Replica(_))
+    ));
 }
 
 #[test]
