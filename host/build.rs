@@ -32,6 +32,7 @@ fn build_component() -> PathBuf {
     for path in [
         "guest/engine/src",
         "guest/engine/Cargo.toml",
+        "guest/objects",
         "guest/replicator",
         "wit",
         "Cargo.lock",

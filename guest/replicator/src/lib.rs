@@ -2,12 +2,12 @@
 #![cfg(target_family = "wasm")]
 
 mod files;
-mod objects;
 mod sandbox;
 
 wit_bindgen::generate!({
     path: ["../../wit/objects", "../../wit/live", "../../wit/replicator"],
     world: "seawall:replicator/replicate",
+    with: { "seawall:objects/store@0.1.0": objects::seawall::objects::store },
     generate_all,
 });
 
