@@ -5,6 +5,7 @@ mod config;
 mod control;
 mod inspect;
 mod resolve;
+mod serve;
 mod values;
 
 use crate::config::{Config, Database, Environment, Replica};
@@ -20,6 +21,7 @@ pub use config::ConfigCommand;
 pub use control::{ControlCommand, SocketFlags};
 pub use inspect::{Databases, Gone, LevelArgument, Ltx, Reset, Status};
 pub use resolve::{Request, UsageError};
+pub use serve::Serve;
 
 /// Replicates SQLite databases to S3 and restores them.
 ///
@@ -37,6 +39,7 @@ pub struct Cli {
 pub enum Command {
     Replicate(Replicate),
     Restore(Restore),
+    Serve(Serve),
     Databases(Databases),
     Status(Status),
     Ltx(Ltx),

@@ -12,5 +12,6 @@ pub mod objects;
 pub mod plan;
 pub mod replicate;
 pub mod restore;
+pub mod serve;
 pub mod socket;
 mod table;

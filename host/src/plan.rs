@@ -1,6 +1,7 @@
 //! What a command line and a config ask for, with every value known.
 
 use crate::config::{Database, Directory, Replica, Socket, Upkeep};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -77,6 +78,17 @@ pub struct Restore {
     pub source: String,
     /// Print the result as JSON on stdout.
     pub json: bool,
+}
+
+/// `seawall serve`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serve {
+    pub replica: Replica,
+    /// Where to listen.
+    pub addr: String,
+    pub instances: usize,
+    /// What the component is told.
+    pub settings: BTreeMap<String, String>,
 }
 
 /// How far a restore goes.

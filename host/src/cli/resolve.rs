@@ -40,7 +40,7 @@ impl<Plan> Request<Plan> {
         }
     }
 
-    fn map<Other>(self, change: impl FnOnce(Plan) -> Other) -> Request<Other> {
+    pub fn map<Other>(self, change: impl FnOnce(Plan) -> Other) -> Request<Other> {
         Request {
             plan: change(self.plan),
             level: self.level,

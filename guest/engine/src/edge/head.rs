@@ -138,7 +138,12 @@ impl<O: Objects> Edge<O> {
         }
         let plan = restore::plan(&listing, None, Target::Latest);
         let Plan { objects, .. } = plan.map_err(RestoreError::from)?;
-        self.apply(Rc::new(PageMap::empty(nothing())), &objects)
+        self.map_of(&objects).await
+    }
+
+    /// Where the pages lie that these objects, one after the other, amount to.
+    pub(super) async fn map_of(&self, objects: &[Listed]) -> Result<Rc<PageMap>, EdgeError> {
+        self.apply(Rc::new(PageMap::empty(nothing())), objects)
             .await
     }
 

@@ -109,6 +109,14 @@ impl PageMap {
         }
     }
 
+    /// The pages whose newest version is in an object that reaches beyond `txid`: all that changed
+    /// since, and maybe some that did not. In ascending order.
+    pub fn changed_since(&self, txid: Txid) -> Vec<Pgno> {
+        let pages = (1..=self.header.commit).map(Pgno);
+        let changed = |pgno: &Pgno| self.slot(*pgno).is_some_and(|(name, _)| name.max > txid);
+        pages.filter(changed).collect()
+    }
+
     /// The pages that lie behind `pgno` in its object, one frame after the other, as long as they
     /// are the newest of their number and `bytes` are not exceeded; `pgno` itself first.
     pub fn run(&self, pgno: Pgno, bytes: u64) -> Vec<(Pgno, Slot)> {

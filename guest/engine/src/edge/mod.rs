@@ -13,6 +13,7 @@ mod map;
 mod object;
 mod read;
 mod sql;
+mod upkeep;
 mod vfs;
 
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use commit::Changes;
 pub use error::EdgeError;
 pub use map::PageMap;
 pub use sql::{Connection, Database, SqlError};
+pub use upkeep::Maintained;
 pub use vfs::Wait;
 
 use crate::ltx::Layout;

@@ -51,6 +51,7 @@ struct Inner {
     calls: RefCell<Vec<Call>>,
     hook: RefCell<Option<Hook>>,
     versions: Cell<u64>,
+    clock: Cell<Option<u64>>,
     keys_per_listing: Cell<Option<usize>>,
     /// State of the random numbers that delays are drawn from; zero for no delays.
     latency: Cell<u64>,
@@ -82,6 +83,11 @@ impl MemoryStore {
         self.inner.hold.set(polls);
     }
 
+    /// What the store says when it takes an object; without, it counts them.
+    pub fn set_clock(&self, now_ms: u64) {
+        self.inner.clock.set(Some(now_ms));
+    }
+
     pub fn set_keys_per_listing(&self, keys: usize) {
         self.inner.keys_per_listing.set(Some(keys));
     }
@@ -98,7 +104,7 @@ impl MemoryStore {
         let stored = Stored {
             body,
             etag: etag.clone(),
-            modified_ms: version,
+            modified_ms: self.inner.clock.get().unwrap_or(version),
         };
         self.inner
             .objects

@@ -2,6 +2,7 @@
 
 mod commits;
 mod reads;
+mod upkeep;
 
 use super::{Connection, Database, Edge, Freshness, Settings, Wait};
 use crate::ltx::Layout;

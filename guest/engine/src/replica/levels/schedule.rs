@@ -30,6 +30,15 @@ impl Schedule {
         (1..=self.levels.len() as u8).filter_map(|level| Level::new(level).ok())
     }
 
+    /// When the current window of a level began: what is older is merged into it.
+    pub fn window_start(&self, level: Level, now_ms: u64) -> Option<u64> {
+        let interval = match level {
+            Level::SNAPSHOT => self.snapshot,
+            level => self.interval(level)?,
+        };
+        Some(window_end(now_ms, interval).saturating_sub(interval))
+    }
+
     fn interval(&self, level: Level) -> Option<u64> {
         let at = (level.get() as usize).checked_sub(1)?;
         self.levels.get(at).copied()
