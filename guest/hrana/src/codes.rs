@@ -39,9 +39,11 @@ fn name(extended: i32) -> &'static str {
 }
 
 pub fn of(error: &rusqlite::Error) -> &'static str {
-    match error.sqlite_error() {
-        Some(error) => name(error.extended_code),
-        None => "SQLITE_MISUSE",
+    match error {
+        rusqlite::Error::SqliteFailure(error, _) | rusqlite::Error::SqlInputError { error, .. } => {
+            name(error.extended_code)
+        }
+        _ => "SQLITE_MISUSE",
     }
 }
 

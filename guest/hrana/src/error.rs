@@ -2,7 +2,6 @@
 
 use crate::codes;
 use engine::edge::{EdgeError, SqlError};
-use rusqlite::ErrorCode;
 use serde::Serialize;
 
 /// Hrana's error: a text for people, a code for programs.
@@ -60,9 +59,10 @@ impl From<SqlError> for Failure {
             Some(EdgeError::UnknownOutcome { .. }) => OUTCOME_UNKNOWN,
             _ => codes::of(&error.sqlite),
         };
-        let message = match (cause, &error.sqlite) {
-            (Some(cause), _) => cause.to_string(),
-            (None, sqlite) => text(sqlite),
+        let message = match cause {
+            Some(cause) => cause.to_string(),
+            None if code == "SQLITE_AUTH" => NOT_ALLOWED.to_owned(),
+            None => text(&error.sqlite),
         };
         Failure {
             error: Error::new(code, message),
@@ -71,13 +71,13 @@ impl From<SqlError> for Failure {
     }
 }
 
+/// SQLite only says "not authorized".
+const NOT_ALLOWED: &str =
+    "not allowed here: it would reach beyond the database, or break its way to the store";
+
 /// What SQLite says, without the statement that whoever sent it knows.
 fn text(error: &rusqlite::Error) -> String {
     match error {
-        error if error.sqlite_error_code() == Some(ErrorCode::AuthorizationForStatementDenied) => {
-            "not allowed here: it would reach beyond the database, or break its way to the store"
-                .to_owned()
-        }
         rusqlite::Error::SqlInputError { msg, offset, .. } if *offset >= 0 => {
             format!("{msg} (at byte {offset} of the statement)")
         }

@@ -26,7 +26,7 @@ pub struct Server {
     source: Rc<dyn Source>,
     settings: Settings,
     door: Door,
-    streams: Streams,
+    pub(crate) streams: Streams,
     environment: Rc<dyn Environment>,
     pause: Box<dyn Pause>,
     requests: Cell<u64>,
