@@ -1,6 +1,8 @@
 //! The component of a database that lives in the store. There is no logic here.
 #![cfg(target_family = "wasm")]
 
+mod http;
+mod said;
 mod sandbox;
 mod sqlite;
 mod store;
@@ -12,9 +14,9 @@ wit_bindgen::generate!({
     generate_all,
 });
 
-use engine::edge::{Database, Edge, Freshness, Settings, Wait};
-use engine::ltx::Layout;
+use engine::edge::{Database, Edge, Settings, Wait};
 use engine::ports::{Environment, LogLevel};
+use hrana::Server;
 use seawall::edge::settings;
 use std::future::Future;
 use std::rc::Rc;
@@ -63,25 +65,40 @@ impl Wait for Blocking {
     }
 }
 
+/// What this instance has.
+struct World {
+    database: Rc<Database<store::Store>>,
+    server: Rc<Server>,
+}
+
 thread_local! {
-    static DATABASE: Result<Rc<Database<store::Store>>, String> = register();
+    static WORLD: Result<World, String> = begin();
 }
 
 fn database() -> Result<Rc<Database<store::Store>>, String> {
-    DATABASE.with(Clone::clone)
+    WORLD.with(|world| world.as_ref().map(|world| Rc::clone(&world.database)).map_err(Clone::clone))
 }
 
-fn register() -> Result<Rc<Database<store::Store>>, String> {
-    let environment = Rc::new(Imports);
+fn server() -> Result<Rc<Server>, String> {
+    WORLD.with(|world| world.as_ref().map(|world| Rc::clone(&world.server)).map_err(Clone::clone))
+}
+
+fn begin() -> Result<World, String> {
+    let environment: Rc<dyn Environment> = Rc::new(Imports);
+    let said = said::Said::read(settings::get)?;
     let settings = Settings {
-        layout: Layout::Hexadecimal,
+        layout: said.layout,
         writer: sandbox::random(),
-        read_only: settings::get("read-only").as_deref() == Some("true"),
-        freshness: Freshness::Strong,
-        cache_bytes: 16 << 20,
-        transaction_bytes: 64 << 20,
+        read_only: said.read_only,
+        freshness: said.freshness,
+        cache_bytes: said.cache,
+        transaction_bytes: said.max_transaction,
     };
-    let edge = Edge::new(store::Store, environment.clone(), settings);
-    let database = Database::register("seawall", edge, environment, Blocking);
-    database.map(Rc::new).map_err(|error| error.to_string())
+    let edge = Edge::new(store::Store, Rc::clone(&environment), settings);
+    let database = Database::register("seawall", edge, Rc::clone(&environment), Blocking);
+    let database = Rc::new(database.map_err(|error| error.to_string())?);
+    let settings = hrana::Settings::read(settings::get).map_err(|error| error.to_string())?;
+    let server = Server::new(Rc::clone(&database), settings, environment, http::pause);
+    let server = Rc::new(server.ok_or("the server cannot be set up")?);
+    Ok(World { database, server })
 }

@@ -12,5 +12,5 @@ pub mod verify;
 pub mod vfs;
 pub mod wal;
 
-#[cfg(test)]
-pub(crate) mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -23,7 +23,7 @@ pub enum EdgeError {
     /// The objects that an old snapshot was made of were merged and deleted.
     #[error("the snapshot that was read is no longer in the replica; begin the transaction again")]
     Gone,
-    #[error("this instance may only read")]
+    #[error("nothing may be written here")]
     ReadOnly,
     #[error("the transaction changes more than the {limit} bytes that are allowed at once")]
     TooLarge { limit: u64 },

@@ -147,7 +147,30 @@ pub struct Connection {
     link: Rc<Link>,
 }
 
+/// Steps of SQLite's machine between two looks at the time: well under a millisecond.
+const STEPS_UNWATCHED: i32 = 1000;
+
 impl Connection {
+    /// `late` is asked while a statement runs, and ends it with SQLITE_INTERRUPT. `sending` is
+    /// called when a transaction is about to be sent: from then on `late` has to say no, since
+    /// SQLite would also call a statement interrupted that has just been committed.
+    pub fn watch(
+        &mut self,
+        late: impl FnMut() -> bool + Send + 'static,
+        mut sending: impl FnMut() + Send + 'static,
+    ) -> Result<(), rusqlite::Error> {
+        self.sqlite.progress_handler(STEPS_UNWATCHED, Some(late))?;
+        self.sqlite.commit_hook(Some(move || {
+            sending();
+            false
+        }))
+    }
+
+    /// From now on nothing is written through this connection, whatever SQL says.
+    pub fn only_read(&self, only_read: bool) {
+        self.link.only_read.set(only_read);
+    }
+
     /// Together with the reason, if an error of the last call was not SQLite's own doing.
     pub fn explain(&self, sqlite: rusqlite::Error) -> SqlError {
         self.link.explain(sqlite)

@@ -93,7 +93,7 @@ unsafe extern "C" fn x_lock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int
     let open = unsafe { open(file) };
     let locked = match (open.level, level) {
         (ffi::SQLITE_LOCK_NONE, _) => open.begin(),
-        (ffi::SQLITE_LOCK_SHARED, _) if open.pages.is_read_only() => Err(EdgeError::ReadOnly),
+        (ffi::SQLITE_LOCK_SHARED, _) if open.may_only_read() => Err(EdgeError::ReadOnly),
         _ => Ok(()),
     };
     if locked.is_ok() {

@@ -70,6 +70,8 @@ impl<O: Objects, W: Wait> Pages for Waiting<O, W> {
 pub(super) struct Link {
     /// Nothing that is read is told to anybody yet: it may be old.
     pub connecting: Cell<bool>,
+    /// This connection writes nothing.
+    pub only_read: Cell<bool>,
     /// Why the last call failed; SQLite only has a number for it.
     pub failure: RefCell<Option<EdgeError>>,
 }
@@ -163,6 +165,10 @@ impl Open {
         };
         self.link.failure.replace(Some(error));
         code
+    }
+
+    fn may_only_read(&self) -> bool {
+        self.link.only_read.get() || self.pages.is_read_only()
     }
 
     fn begin(&mut self) -> Result<(), EdgeError> {
