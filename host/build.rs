@@ -13,8 +13,16 @@ const SQLITE_FLAGS: &str = "-DSQLITE_OS_OTHER=1 -DSQLITE_TEMP_STORE=3 -DSQLITE_S
     -DSQLITE_MAX_MMAP_SIZE=0 -DSQLITE_ENABLE_DBPAGE_VTAB";
 
 fn main() {
-    embed("replicator", "SEAWALL_COMPONENT", ["SEAWALL_CWASM", "SEAWALL_WASM"]);
-    embed("edge", "SEAWALL_EDGE_COMPONENT", ["SEAWALL_EDGE_CWASM", "SEAWALL_EDGE_WASM"]);
+    embed(
+        "replicator",
+        "SEAWALL_COMPONENT",
+        ["SEAWALL_CWASM", "SEAWALL_WASM"],
+    );
+    embed(
+        "edge",
+        "SEAWALL_EDGE_COMPONENT",
+        ["SEAWALL_EDGE_CWASM", "SEAWALL_EDGE_WASM"],
+    );
 }
 
 /// Compiles a component; `names` are the variables by which the program finds it, compiled and as

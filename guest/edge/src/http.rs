@@ -9,9 +9,7 @@ use std::time::Duration;
 use wasip3::clocks::monotonic_clock;
 use wasip3::exports::http::handler::Guest;
 use wasip3::http::types::{self, ErrorCode};
-use wasip3::http_compat::{
-    IncomingRequestBody, http_from_wasi_request, http_into_wasi_response,
-};
+use wasip3::http_compat::{IncomingRequestBody, http_from_wasi_request, http_into_wasi_response};
 
 wasip3::http::service::export!(Component with_types_in wasip3);
 
@@ -38,10 +36,7 @@ impl Guest for Component {
     }
 }
 
-async fn answer(
-    server: &Server,
-    request: http::Request<IncomingRequestBody>,
-) -> hrana::Response {
+async fn answer(server: &Server, request: http::Request<IncomingRequestBody>) -> hrana::Response {
     let (parts, body) = request.into_parts();
     let authorization = parts.headers.get(http::header::AUTHORIZATION);
     let head = Head {

@@ -76,11 +76,21 @@ thread_local! {
 }
 
 fn database() -> Result<Rc<Database<store::Store>>, String> {
-    WORLD.with(|world| world.as_ref().map(|world| Rc::clone(&world.database)).map_err(Clone::clone))
+    WORLD.with(|world| {
+        world
+            .as_ref()
+            .map(|world| Rc::clone(&world.database))
+            .map_err(Clone::clone)
+    })
 }
 
 fn server() -> Result<Rc<Server>, String> {
-    WORLD.with(|world| world.as_ref().map(|world| Rc::clone(&world.server)).map_err(Clone::clone))
+    WORLD.with(|world| {
+        world
+            .as_ref()
+            .map(|world| Rc::clone(&world.server))
+            .map_err(Clone::clone)
+    })
 }
 
 fn begin() -> Result<World, String> {

@@ -96,7 +96,11 @@ impl wit::GuestConnection for Connection {
         open(&name)
     }
 
-    fn execute(&self, sql: String, values: Vec<wit::Value>) -> Result<wit::QueryResult, wit::Error> {
+    fn execute(
+        &self,
+        sql: String,
+        values: Vec<wit::Value>,
+    ) -> Result<wit::QueryResult, wit::Error> {
         let Rows { columns, rows } = store::without_waiting(|| execute(self, &sql, values))?;
         Ok(wit::QueryResult { columns, rows })
     }

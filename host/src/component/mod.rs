@@ -142,7 +142,7 @@ impl Program {
 /// The store that is somewhere in an instance's state.
 pub fn add_store<T: Send + 'static>(
     linker: &mut Linker<T>,
-    access: impl Fn(&mut T) -> &mut Access + Copy + Send + Sync + 'static,
+    access: fn(&mut T) -> &mut Access,
 ) -> wasmtime::Result<()> {
     store::add_to_linker::<T, HasSelf<Access>>(linker, access)
 }

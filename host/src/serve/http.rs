@@ -20,17 +20,20 @@ pub fn routes(pool: Pool) -> Router {
 
 async fn handle(State(pool): State<Pool>, request: Request) -> Response {
     let Some((instance, request)) = address(request) else {
-        return problem(StatusCode::BAD_REQUEST, "the request names no usable host or path");
+        return problem(
+            StatusCode::BAD_REQUEST,
+            "the request names no usable host or path",
+        );
     };
-    let body = |body: Body| {
-        body.map_err(|_| Error::ConnectionTerminated)
-            .boxed_unsync()
-    };
+    let body = |body: Body| body.map_err(|_| Error::ConnectionTerminated).boxed_unsync();
     match pool.handle(instance, request.map(body)).await {
         Ok(Ok(response)) => response.map(Body::new),
         Ok(Err(error)) => {
             tracing::error!("a request failed: {error:?}");
-            problem(StatusCode::INTERNAL_SERVER_ERROR, "the request failed; see the log")
+            problem(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the request failed; see the log",
+            )
         }
         Err(refused @ Refused::NoInstance) => problem(StatusCode::NOT_FOUND, &refused.to_string()),
         Err(refused) => problem(StatusCode::SERVICE_UNAVAILABLE, &refused.to_string()),

@@ -3,9 +3,10 @@
 
 use super::program::{Program, Settings, State};
 use crate::component::Access;
+use futures::channel::oneshot;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc};
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::handler::{Prepared, Request, Response};
 
@@ -80,7 +81,11 @@ impl Pool {
     }
 
     /// By any instance, or by the one of that number.
-    pub async fn handle(&self, instance: Option<usize>, request: Request) -> Result<Answer, Refused> {
+    pub async fn handle(
+        &self,
+        instance: Option<usize>,
+        request: Request,
+    ) -> Result<Answer, Refused> {
         let queue = match instance {
             None => &self.0.anybody,
             Some(number) => self.0.one.get(number).ok_or(Refused::NoInstance)?,

@@ -1,6 +1,7 @@
 //! The component of a database that lives in the store, and what an instance of it may touch.
 
 use crate::component::{Access, add_clocks_and_randomness};
+use axum::http;
 use bindings::seawall::edge::settings;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -85,10 +86,14 @@ impl WasiHttpHooks for Nowhere {
         _request: http::Request<WasiBody>,
         _options: Option<RequestOptions>,
         _io: Box<dyn Future<Output = Result<(), Error>> + Send>,
-    ) -> Box<dyn Future<Output = wasmtime_wasi_http::Result<(
-        http::Response<WasiBody>,
-        Box<dyn Future<Output = Result<(), Error>> + Send>,
-    )>> + Send> {
+    ) -> Box<
+        dyn Future<
+                Output = wasmtime_wasi_http::Result<(
+                    http::Response<WasiBody>,
+                    Box<dyn Future<Output = Result<(), Error>> + Send>,
+                )>,
+            > + Send,
+    > {
         Box::new(async { Err(Error::HttpRequestDenied) })
     }
 }
