@@ -11,7 +11,7 @@ const NEVER: u64 = u64::MAX;
 #[derive(Clone)]
 pub struct Deadline {
     since: Instant,
-    /// Milliseconds after `since`.
+    /// Microseconds after `since`.
     at: Arc<AtomicU64>,
 }
 
@@ -25,7 +25,7 @@ impl Deadline {
 
     pub fn set(&self, at: Instant) {
         let after = at.saturating_duration_since(self.since);
-        self.at.store(after.as_millis() as u64, Ordering::Relaxed);
+        self.at.store(after.as_micros() as u64, Ordering::Relaxed);
     }
 
     pub fn clear(&self) {
@@ -34,6 +34,6 @@ impl Deadline {
 
     pub fn has_passed(&self) -> bool {
         let at = self.at.load(Ordering::Relaxed);
-        at != NEVER && self.since.elapsed().as_millis() as u64 >= at
+        at != NEVER && self.since.elapsed().as_micros() as u64 >= at
     }
 }

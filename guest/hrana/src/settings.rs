@@ -45,8 +45,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            body: 10 << 20,
-            response: 10 << 20,
+            body: 10_000_000,
+            response: 10_000_000,
             rows: 100_000,
             sql: 1 << 20,
             statement: Duration::from_secs(5),
@@ -77,19 +77,19 @@ impl Settings {
         let said = |name: &'static str| get(name).filter(|value| !value.is_empty());
         let usual = Limits::default();
         let limits = Limits {
-            body: parsed(&said, "max-body", SIZE, bytes, usual.body)?,
-            response: parsed(&said, "max-response", SIZE, bytes, usual.response)?,
-            rows: parsed(&said, "max-rows", COUNT, count, usual.rows)?,
-            statement: parsed(&said, "statement-timeout", TIME, duration, usual.statement)?,
-            stream_idle: parsed(&said, "stream-idle", TIME, duration, usual.stream_idle)?,
-            retries: parsed(&said, "conflict-retries", COUNT, count, usual.retries)?,
-            streams: parsed(&said, "max-streams", COUNT, count, usual.streams)?,
+            body: parsed(said, "max-body", SIZE, bytes, usual.body)?,
+            response: parsed(said, "max-response", SIZE, bytes, usual.response)?,
+            rows: parsed(said, "max-rows", COUNT, count, usual.rows)?,
+            statement: parsed(said, "statement-timeout", TIME, duration, usual.statement)?,
+            stream_idle: parsed(said, "stream-idle", TIME, duration, usual.stream_idle)?,
+            retries: parsed(said, "conflict-retries", COUNT, count, usual.retries)?,
+            streams: parsed(said, "max-streams", COUNT, count, usual.streams)?,
             ..usual
         };
         Ok(Settings {
             token: said("token"),
             read_only_token: said("read-only-token"),
-            open: parsed(&said, "open", "true or false", flag, false)?,
+            open: parsed(said, "open", "true or false", flag, false)?,
             baton_key: said("baton-key"),
             limits: Limits {
                 request: limits.request.max(limits.statement),

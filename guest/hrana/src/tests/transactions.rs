@@ -235,7 +235,7 @@ fn what_was_committed_is_not_called_interrupted() {
     instance.set_up("CREATE TABLE t (n)");
     // SQLite looks at the time once more after the commit, if its thousandth step came since.
     let mut committed = 0;
-    for rows in 60..140 {
+    for rows in 120..160 {
         store.before_each(|_, call| {
             if call.operation == Operation::Put {
                 std::thread::sleep(Duration::from_millis(25));

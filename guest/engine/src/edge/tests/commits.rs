@@ -5,6 +5,8 @@ use crate::testing::{Fault, MemoryStore, Operation};
 use crate::units::Txid;
 use rusqlite::ErrorCode;
 use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
 fn what_one_instance_commits_another_one_reads() {
@@ -160,7 +162,7 @@ fn an_outcome_that_cannot_be_known_is_told_as_such_and_seen_later() {
             "{failure:?}"
         );
         store.before_each(|_, _| None);
-        assert_eq!(count(&connection, "t"), rows);
+        assert_eq!(count(&connection, "t"), rows as i64);
     }
 }
 
@@ -246,4 +248,37 @@ fn whoever_looked_long_ago_does_not_commit_over_what_was_merged_meanwhile() {
             .body("0000/0000000000000002-0000000000000002.ltx")
             .is_none()
     );
+}
+
+#[test]
+fn a_statement_is_not_interrupted_any_more_once_it_was_committed() {
+    let store = MemoryStore::new();
+    let instance = Instance::new(&store);
+    let mut connection = instance.connect();
+    let [late, sent] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+    let (asked, told) = (Arc::clone(&late), Arc::clone(&sent));
+    let is_late = {
+        let sent = Arc::clone(&sent);
+        move || asked.load(Ordering::Relaxed) && !sent.load(Ordering::Relaxed)
+    };
+    let sending = move || told.store(true, Ordering::Relaxed);
+    connection.watch(is_late, sending).unwrap();
+    connection.execute_batch("CREATE TABLE t (n)").unwrap();
+    let arrived = Arc::clone(&late);
+    store.before_each(move |_, call| {
+        arrived.fetch_or(call.operation == Operation::Put, Ordering::Relaxed);
+        None
+    });
+    let mut rows = 0;
+    // SQLite asks once more at the end of a statement, if its thousandth step came since.
+    for more in 1..400 {
+        for flag in [&late, &sent] {
+            flag.store(false, Ordering::Relaxed);
+        }
+        let values = vec!["(1)"; more].join(", ");
+        let inserted = connection.execute(&format!("INSERT INTO t VALUES {values}"), []);
+        assert_eq!(inserted, Ok(more));
+        rows += more;
+    }
+    assert_eq!(count(&connection, "t"), rows as i64);
 }
