@@ -2,7 +2,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 # Natively the replicator crate is empty: it exists for wasm.
 NATIVE := --workspace
 
-.PHONY: build demo test check figures traffic many
+.PHONY: build demo test check figures traffic many screenshots release static-test
 
 # Examples want what tests want of each dependency: with them, wasmtime is compiled once for both.
 build:
@@ -36,3 +36,19 @@ traffic: build
 many: build
 	scripts/setup test
 	$(TARGET)/debug/many
+
+# The pictures of the status page in docs/images, of twenty minutes that are lived for them.
+screenshots: build
+	scripts/setup test
+	scripts/setup pictures
+	$(TARGET)/debug/screenshots
+
+# What is released, in dist/. Everything is compiled a second time.
+release:
+	scripts/release $(or $(TAG),--here)
+
+# The static program alone in an empty root, over TLS.
+static-test: build
+	scripts/setup test
+	[ -x dist/image/seawall ] || scripts/release --here
+	scripts/static-root

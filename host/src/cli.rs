@@ -3,7 +3,9 @@
 mod argv;
 mod config;
 mod control;
+mod doctor;
 mod inspect;
+mod manual;
 mod resolve;
 mod serve;
 mod values;
@@ -19,7 +21,9 @@ use std::time::Duration;
 
 pub use config::ConfigCommand;
 pub use control::{ControlCommand, SocketFlags};
-pub use inspect::{Databases, Gone, LevelArgument, Ltx, Reset, Status};
+pub use doctor::Doctor;
+pub use inspect::{Databases, Gone, LevelArgument, Ltx, Reset, Status, Verify};
+pub use manual::{Completions, Man};
 pub use resolve::{Request, UsageError};
 pub use serve::Serve;
 
@@ -43,10 +47,14 @@ pub enum Command {
     Databases(Databases),
     Status(Status),
     Ltx(Ltx),
+    Verify(Verify),
     Reset(Reset),
     Config(ConfigCommand),
+    Doctor(Doctor),
     #[command(flatten)]
     Control(ControlCommand),
+    Completions(Completions),
+    Man(Man),
     Version(Version),
     /// Litestream's older name of `ltx`.
     #[command(hide = true)]
@@ -275,6 +283,15 @@ impl Ltx {
     /// Whose objects to list.
     pub fn resolve(&self, environment: Environment<'_>) -> Result<Request<Replica>, UsageError> {
         resolve::source(&self.config, &self.source, environment)
+    }
+}
+
+impl Verify {
+    pub fn resolve(
+        &self,
+        environment: Environment<'_>,
+    ) -> Result<Request<crate::plan::Verify>, UsageError> {
+        resolve::verify(self, environment)
     }
 }
 

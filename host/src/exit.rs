@@ -14,6 +14,8 @@ pub enum Code {
     Unshipped,
     /// The replica holds nothing to restore.
     NothingToRestore,
+    /// What the replica holds is not what was written to it.
+    Damaged,
     /// That of the program that `-exec` ran; 128 and the signal's number when one killed it.
     Program(u8),
 }
@@ -27,6 +29,7 @@ impl Code {
             Self::Fenced => 3,
             Self::Unshipped => 4,
             Self::NothingToRestore => 5,
+            Self::Damaged => 6,
             Self::Program(number) => number,
         }
     }
@@ -41,6 +44,7 @@ Exit codes:
   3  fenced: another writer owns the replica
   4  stopped with changes that are not in the replica yet
   5  nothing to restore: the replica holds no backup
+  6  damaged: the replica does not hold what was written to it (verify)
 With -exec, what the program that was run exits with, unless that is 0.";
 
 impl From<Code> for ExitCode {
@@ -55,8 +59,16 @@ mod tests {
 
     #[test]
     fn the_help_explains_every_code() {
-        use Code::{Error, Fenced, NothingToRestore, Ok, Unshipped, Usage};
-        for code in [Ok, Error, Usage, Fenced, Unshipped, NothingToRestore] {
+        use Code::{Damaged, Error, Fenced, NothingToRestore, Ok, Unshipped, Usage};
+        for code in [
+            Ok,
+            Error,
+            Usage,
+            Fenced,
+            Unshipped,
+            NothingToRestore,
+            Damaged,
+        ] {
             let line = format!("\n  {}  ", code.number());
             assert!(HELP.contains(&line), "{code:?}");
         }

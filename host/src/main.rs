@@ -1,5 +1,6 @@
 //! The program `seawall`: reads the command line, sets logging up and runs the command.
 
+use clap::CommandFactory;
 use seawall::cli::{
     Cli, Command, ControlCommand, LevelArgument, Ltx, Request, SocketFlags, UsageError,
     database_path,
@@ -10,10 +11,14 @@ use seawall::exit::Code;
 use seawall::logging::{self, Output};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// A database that waits for its disk or its app holds one of them for that long: the others must
 /// not wait with it.
 const LEAST_WORKERS: usize = 4;
+
+/// What is still under way at the end is waited for this long.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Threads for calls of the file system: a directory as a replica uses them.
 const MOST_BLOCKING: usize = 32;
@@ -41,6 +46,8 @@ fn run(command: Command) -> Code {
     match command {
         Command::Version(version) => print_version(version.verbose, version.json),
         Command::Config(config) => config.run(&environment),
+        Command::Completions(args) => commands::manual::completions(&Cli::command(), args.shell),
+        Command::Man(args) => commands::manual::man(Cli::command(), &args.words),
         Command::Replicate(args) => {
             let request = args.resolve(&environment);
             let output = |stderr| {
@@ -67,6 +74,16 @@ fn run(command: Command) -> Code {
             let request = args.resolve(&environment);
             carry_out(request, stderr, async |(config, only)| {
                 commands::status::run(&config, only.as_ref(), args.json).await
+            })
+        }
+        Command::Verify(args) => {
+            let request = args.resolve(&environment);
+            carry_out(request, stderr, seawall::verify::run)
+        }
+        Command::Doctor(args) => {
+            let request = args.resolve(&environment);
+            carry_out(request, stderr, async |order| {
+                seawall::doctor::run(order, &environment).await
             })
         }
         Command::Ltx(args) => list_objects(&args, &environment),
@@ -218,8 +235,11 @@ where
             return Code::Error;
         }
     };
-    runtime.block_on(run(request.plan)).unwrap_or_else(|error| {
+    let code = runtime.block_on(run(request.plan)).unwrap_or_else(|error| {
         tracing::error!("{error:#}");
         Code::Error
-    })
+    });
+    // SQLite may be looking at a restored moment, which would take its time and is of no use now.
+    runtime.shutdown_timeout(LAST_WAIT);
+    code
 }

@@ -1,6 +1,6 @@
 //! What a command line and a config ask for, with every value known.
 
-use crate::config::{Database, Directory, Replica, Socket, Upkeep};
+use crate::config::{self, Database, Directory, Observe, Replica, Socket, Upkeep};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +11,9 @@ pub struct Replicate {
     pub databases: Vec<Database>,
     pub directories: Vec<Directory>,
     pub socket: Socket,
+    pub observe: Observe,
+    /// Where databases and directories are listed; None: on the command line.
+    pub config: Option<PathBuf>,
     /// What databases have that are registered while the process runs.
     pub registered: Registered,
     /// A program to run meanwhile, and its arguments.
@@ -23,6 +26,7 @@ pub struct Replicate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registered {
     pub upkeep: Upkeep,
+    pub verify: config::Verify,
     pub require_fencing: bool,
 }
 
@@ -89,6 +93,19 @@ pub struct Serve {
     pub instances: usize,
     /// What the component is told.
     pub settings: BTreeMap<String, String>,
+}
+
+/// `seawall verify`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verify {
+    /// Whose replica, and what is kept in it for how long.
+    pub database: Database,
+    /// Where moments are restored to.
+    pub directory: PathBuf,
+    /// The replica as the user named it.
+    pub source: String,
+    /// Print the result as JSON on stdout.
+    pub json: bool,
 }
 
 /// How far a restore goes.

@@ -315,12 +315,12 @@ fn a_config_without_databases_is_refused_by_replicate() {
 /// A config for a directory, with one key to be warned of on line 1.
 fn with_warning(logging: &str) -> String {
     format!(
-        "addr: ':9090'\nlogging: {{{logging}}}\n\
+        "mcp-addr: ':9090'\nlogging: {{{logging}}}\n\
          dbs: [{{path: /nowhere/db, replica: {{path: /nowhere/backup}}}}]\n"
     )
 }
 
-const WARNING: &str = "c.yml:1:1: \"addr\" has no effect in this release: ";
+const WARNING: &str = "c.yml:1:1: \"mcp-addr\" has no effect in this release: ";
 
 #[test]
 fn replicate_logs_to_stdout_unless_the_config_says_stderr() {

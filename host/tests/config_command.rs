@@ -6,7 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 const CONFIG: &str = "\
-addr: ':9090'
+mcp-addr: ':9090'
 dbs:
   - path: /data/hedgedoc.sqlite
     replicas:
@@ -19,7 +19,7 @@ dbs:
         secret-access-key: hunter2
 ";
 
-const WARNING: &str = "c.yml:1:1: \"addr\" has no effect in this release: ";
+const WARNING: &str = "c.yml:1:1: \"mcp-addr\" has no effect in this release: ";
 
 /// A directory to run the program in.
 struct Place(TempDir);

@@ -11,6 +11,7 @@
 
 pub mod ack;
 pub mod app;
+pub mod browser;
 pub mod bucket;
 pub mod disk;
 pub mod figures;
@@ -20,6 +21,7 @@ pub mod judge;
 pub mod ltx;
 pub mod pages;
 pub mod places;
+pub mod pod;
 pub mod process;
 pub mod program;
 pub mod proxy;

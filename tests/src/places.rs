@@ -39,11 +39,30 @@ pub fn tool(name: &str) -> Result<PathBuf> {
     exists(target()?.join("tools/bin").join(name), "scripts/setup test")
 }
 
+/// What `scripts/setup test` installed for the manifests.
+pub fn kubernetes_tool(name: &str) -> Result<PathBuf> {
+    let tools = target()?.join("tools/kubernetes/bin");
+    exists(tools.join(name), "scripts/setup test")
+}
+
 /// The Node app with its packages installed.
 pub fn app() -> Result<PathBuf> {
     let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("app");
     exists(app.join("node_modules"), "scripts/setup test")?;
     Ok(app.join("app.js"))
+}
+
+/// The script that drives a browser, with its packages installed.
+pub fn browser_driver() -> Result<PathBuf> {
+    let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
+    exists(driver.join("node_modules"), "scripts/setup test")?;
+    Ok(driver.join("drive.mjs"))
+}
+
+/// Debian's Chromium, or the one that `CHROMIUM` names.
+pub fn chromium() -> Result<PathBuf> {
+    let path = std::env::var_os("CHROMIUM").unwrap_or("/usr/bin/chromium".into());
+    exists(path.into(), "scripts/setup test, CHROMIUM")
 }
 
 /// The WAL of a database.

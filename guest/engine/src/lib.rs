@@ -4,6 +4,7 @@ pub mod edge;
 pub mod ltx;
 pub mod pageset;
 pub mod ports;
+pub mod prove;
 pub mod rebuild;
 pub mod replica;
 pub mod restore;

@@ -32,6 +32,16 @@ impl PageSet {
         self.words[word] |= 1 << (at % BITS);
     }
 
+    pub fn contains(&self, pgno: Pgno) -> bool {
+        let at = (pgno.0 as usize).saturating_sub(1);
+        let word = self.words.get(at / BITS);
+        word.is_some_and(|word| word >> (at % BITS) & 1 == 1)
+    }
+
+    pub fn clear(&mut self) {
+        self.words.clear();
+    }
+
     pub fn extend(&mut self, pages: impl IntoIterator<Item = Pgno>) {
         for pgno in pages {
             self.insert(pgno);
@@ -89,7 +99,10 @@ mod tests {
             let mut set: PageSet = a.iter().copied().collect();
             set.union(&b.iter().copied().collect());
             let both: Vec<Pgno> = a.union(&b).copied().collect();
-            prop_assert_eq!(set.iter().collect::<Vec<_>>(), both);
+            prop_assert_eq!(set.iter().collect::<Vec<_>>(), &both[..]);
+            let all = (1..=70_000).map(Pgno);
+            let held: Vec<Pgno> = all.filter(|pgno| set.contains(*pgno)).collect();
+            prop_assert_eq!(held, both);
         }
     }
 }

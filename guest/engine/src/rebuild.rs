@@ -1,7 +1,7 @@
 //! A whole restore into the files of one database: rebuild, check, and leave beside it what the
 //! next program needs.
 
-use crate::ltx::Layout;
+use crate::ltx::{Header, Layout};
 use crate::ports::{Environment, FileError, FileKind, Files, LiveFile, LogLevel, Objects};
 use crate::replica::checksums::Checksums;
 use crate::restore::generations::{self, Generation, GenerationPlan};
@@ -24,6 +24,8 @@ pub struct Wish {
 pub struct Rebuilt {
     /// 0: of a 0.3 backup, which has none.
     pub txid: Txid,
+    /// When its last transaction was committed, Unix milliseconds.
+    pub time_ms: u64,
     /// Of a 0.3 backup.
     pub generation: Option<Generation>,
     pub page_size: PageSize,
@@ -37,8 +39,8 @@ pub struct Rebuilt {
 /// What a restore would read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Planned {
-    /// And when the last transaction was committed, Unix milliseconds.
-    Objects(Plan, u64),
+    /// And the newest object's header.
+    Objects(Plan, Box<Header>),
     /// A backup of Litestream 0.3.
     Generation(Box<GenerationPlan>),
 }
@@ -73,10 +75,45 @@ pub async fn rebuild<O: Objects>(
     vfs_name: &str,
     wish: Wish,
 ) -> Result<Rebuilt, RebuildError> {
-    let in_file = |kind| move |error| RebuildError::File { kind, error };
-    let file = files
-        .open(FileKind::Database, true)
-        .map_err(in_file(FileKind::Database))?;
+    let (result, checksums) = build(objects, environment, layout, files, vfs_name, wish).await?;
+    if wish.follow {
+        if result.generation.is_some() {
+            return Err(RebuildError::CannotFollow);
+        }
+        let file = open(files)?;
+        restore::begin_following(files, &*file, result.txid)
+            .map_err(in_file(FileKind::Position))?;
+    } else if result.generation.is_none() {
+        let cache = Checksums::new(checksums).encode(result.txid, result.page_size, 0);
+        if let Err(error) = files.replace_whole(FileKind::Checksums, &cache) {
+            // It only saves the first `sync` a full copy.
+            let text = format!("the page checksums cannot be saved: {error}");
+            environment.log(LogLevel::Warn, &text);
+        }
+    }
+    Ok(result)
+}
+
+fn in_file(kind: FileKind) -> impl Fn(FileError) -> RebuildError {
+    move |error| RebuildError::File { kind, error }
+}
+
+fn open(files: &dyn Files) -> Result<Box<dyn LiveFile>, RebuildError> {
+    let file = files.open(FileKind::Database, true);
+    file.map_err(in_file(FileKind::Database))
+}
+
+/// Builds the database and checks it, and leaves nothing beside it. Returns the pages' checksums,
+/// too.
+pub async fn build<O: Objects>(
+    objects: &O,
+    environment: &dyn Environment,
+    layout: Layout,
+    files: &dyn Files,
+    vfs_name: &str,
+    wish: Wish,
+) -> Result<Built, RebuildError> {
+    let file = open(files)?;
     let built = match chosen_generation(objects, environment, layout, wish.target).await? {
         Some(plan) => {
             let target = wish.target;
@@ -93,26 +130,11 @@ pub async fn rebuild<O: Objects>(
                     missing: restored.missing_pages,
                 });
             }
-            Built::from(restored)
+            from_objects(restored)
         }
     };
     verify::check(files, vfs_name, wish.check).map_err(RebuildError::Integrity)?;
-    let Built { result, checksums } = built;
-    if wish.follow {
-        if result.generation.is_some() {
-            return Err(RebuildError::CannotFollow);
-        }
-        restore::begin_following(files, &*file, result.txid)
-            .map_err(in_file(FileKind::Position))?;
-    } else if result.generation.is_none() {
-        let cache = Checksums::new(checksums).encode(result.txid, result.page_size);
-        if let Err(error) = files.replace_whole(FileKind::Checksums, &cache) {
-            // It only saves the first `sync` a full copy.
-            let text = format!("the page checksums cannot be saved: {error}");
-            environment.log(LogLevel::Warn, &text);
-        }
-    }
-    Ok(result)
+    Ok(built)
 }
 
 /// What [`rebuild`] would read.
@@ -125,8 +147,8 @@ pub async fn plan<O: Objects>(
     if let Some(plan) = chosen_generation(objects, environment, layout, target).await? {
         return Ok(Planned::Generation(Box::new(plan)));
     }
-    let (plan, time_ms) = restore::plan_for(objects, environment, layout, target).await?;
-    Ok(Planned::Objects(plan, time_ms))
+    let (plan, header) = restore::plan_for(objects, environment, layout, target).await?;
+    Ok(Planned::Objects(plan, Box::new(header)))
 }
 
 /// A 0.3 backup, if there is one that is newer than the replica's objects.
@@ -163,7 +185,7 @@ async fn generation<O: Objects>(
     let mut replans = 0..REPLANS;
     loop {
         match generations::restore(objects, environment, file, &plan, parallelism).await {
-            Ok(restored) => return Ok(Built::from(restored)),
+            Ok(restored) => return Ok(from_generation(restored)),
             Err(error) if error.is_vanished() && replans.next().is_some() => {
                 let text = format!("{error}; listing the backups again");
                 environment.log(LogLevel::Warn, &text);
@@ -179,41 +201,32 @@ async fn generation<O: Objects>(
 }
 
 /// A database in place, and the checksums of its pages.
-struct Built {
-    result: Rebuilt,
-    checksums: Vec<u64>,
+type Built = (Rebuilt, Vec<u64>);
+
+fn from_objects(restored: restore::Restored) -> Built {
+    let rebuilt = Rebuilt {
+        txid: restored.txid,
+        time_ms: restored.header.timestamp_ms.max(0) as u64,
+        generation: None,
+        page_size: restored.page_size,
+        pages: restored.commit,
+        downloaded_bytes: restored.downloaded_bytes,
+        requests: restored.requests,
+        checksum_verified: restored.checksum_verified,
+    };
+    (rebuilt, restored.page_checksums)
 }
 
-impl From<restore::Restored> for Built {
-    fn from(restored: restore::Restored) -> Built {
-        Built {
-            result: Rebuilt {
-                txid: restored.txid,
-                generation: None,
-                page_size: restored.page_size,
-                pages: restored.commit,
-                downloaded_bytes: restored.downloaded_bytes,
-                requests: restored.requests,
-                checksum_verified: restored.checksum_verified,
-            },
-            checksums: restored.page_checksums,
-        }
-    }
-}
-
-impl From<generations::Restored> for Built {
-    fn from(restored: generations::Restored) -> Built {
-        Built {
-            result: Rebuilt {
-                txid: Txid::ZERO,
-                generation: Some(restored.generation),
-                page_size: restored.page_size,
-                pages: restored.pages,
-                downloaded_bytes: restored.downloaded_bytes,
-                requests: restored.requests,
-                checksum_verified: false,
-            },
-            checksums: restored.page_checksums,
-        }
-    }
+fn from_generation(restored: generations::Restored) -> Built {
+    let rebuilt = Rebuilt {
+        txid: Txid::ZERO,
+        time_ms: restored.reached_ms,
+        generation: Some(restored.generation),
+        page_size: restored.page_size,
+        pages: restored.pages,
+        downloaded_bytes: restored.downloaded_bytes,
+        requests: restored.requests,
+        checksum_verified: false,
+    };
+    (rebuilt, restored.page_checksums)
 }

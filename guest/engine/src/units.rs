@@ -121,6 +121,8 @@ impl Level {
     /// The first of those that are merged.
     pub const MERGED: Level = Level(1);
     pub const SNAPSHOT: Level = Level(9);
+    /// How many there are.
+    pub const COUNT: usize = 10;
 
     pub fn new(level: u8) -> Result<Level, UnitError> {
         (level <= Self::SNAPSHOT.0)

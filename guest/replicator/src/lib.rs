@@ -1,6 +1,7 @@
 //! The component: binds the engine to the world `replicate`. There is no logic here.
 #![cfg(target_family = "wasm")]
 
+mod failures;
 mod files;
 mod sandbox;
 
@@ -11,18 +12,19 @@ wit_bindgen::generate!({
     generate_all,
 });
 
-use engine::ltx::Layout;
+use engine::ltx::{Layout, ObjectName};
 use engine::ports::{Entry, Environment, Files, LogLevel};
-use engine::rebuild::{self, Planned, RebuildError, Wish};
+use engine::prove::{self, Inquiry};
+use engine::rebuild::{self, Planned, Rebuilt, Wish};
 use engine::replica::levels::Forced;
 use engine::replica::levels::schedule::Schedule;
 use engine::replica::upload::Parts;
-use engine::replica::{Error, Replicator, Settings, VFS_NAME};
-use engine::restore::generations::GenerationError;
-use engine::restore::{self, Listed, PlanError, RestoreError, Target};
+use engine::replica::{Moment, Replicator, Settings, VFS_NAME};
+use engine::restore::{self, Listed, Target};
 use engine::units::{Level, Txid};
 use engine::verify::Integrity;
 use exports::seawall::replicator::replicator as wit;
+use failures::{failure, not_rebuilt, not_restored};
 use seawall::replicator::report;
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -32,6 +34,7 @@ struct World {
     files: Rc<dyn Files>,
     environment: Rc<dyn Environment>,
     layout: Layout,
+    schedule: Schedule,
     replicator: Replicator<objects::Store>,
 }
 
@@ -102,6 +105,7 @@ impl wit::Guest for Component {
                 retention: settings.retention,
             },
         };
+        let schedule = settings.schedule.clone();
         let replicator = Replicator::new(
             objects::Store,
             Rc::clone(&files),
@@ -112,6 +116,7 @@ impl wit::Guest for Component {
             files,
             environment,
             layout,
+            schedule,
             replicator,
         };
         WORLD.with(|world| {
@@ -147,7 +152,20 @@ impl wit::Guest for Component {
             pages: standing.pages,
             wal_bytes: standing.wal_bytes,
             unshipped_bytes: standing.unshipped_bytes,
+            replica_bytes: standing.replica_bytes,
+            replica_objects: standing.replica_objects,
         }
+    }
+
+    fn moments() -> Vec<wit::Moment> {
+        let moments = world().replicator.moments();
+        moments.into_iter().map(moment).collect()
+    }
+
+    fn held() -> Vec<String> {
+        let world = world();
+        let held = world.replicator.holds().into_iter();
+        held.map(|name| world.layout.key(&name)).collect()
     }
 
     async fn probe() -> Result<bool, wit::Error> {
@@ -202,20 +220,48 @@ impl wit::Guest for Component {
         })
     }
 
+    async fn verify(expected: Vec<String>, parallelism: u32) -> Result<wit::Verified, wit::Error> {
+        let world = world();
+        let (environment, files, layout) = (&*world.environment, &*world.files, world.layout);
+        let expected: Vec<ObjectName> = expected
+            .iter()
+            .filter_map(|key| layout.parse(key))
+            .collect();
+        let inquiry = Inquiry {
+            expected: &expected,
+            schedule: &world.schedule,
+            parallelism: parallelism as usize,
+        };
+        let store = &objects::Store;
+        let proof = prove::prove(store, environment, layout, files, VFS_NAME, inquiry)
+            .await
+            .map_err(not_rebuilt)?;
+        Ok(wit::Verified {
+            moments: proof.moments.into_iter().map(tried).collect(),
+            objects: proof.objects,
+            downloaded: proof.downloaded_bytes,
+            requests: proof.requests as u32,
+            findings: proof.findings,
+            missing: proof.missing.iter().map(|name| layout.key(name)).collect(),
+        })
+    }
+
     async fn plan(goal: wit::Target) -> Result<wit::RestorePlan, wit::Error> {
         let world = world();
         let (environment, layout) = (&*world.environment, world.layout);
         let planned = rebuild::plan(&objects::Store, environment, layout, target(goal)).await;
         Ok(match planned.map_err(not_restored)? {
-            Planned::Objects(plan, time_ms) => wit::RestorePlan {
+            Planned::Objects(plan, header) => wit::RestorePlan {
                 txid: plan.reached.0,
-                time_ms,
+                time_ms: header.timestamp_ms.max(0) as u64,
+                database_bytes: header.page_size.database_bytes(header.commit),
                 generation: None,
                 objects: plan.objects.iter().map(|it| object(layout, it)).collect(),
             },
             Planned::Generation(plan) => wit::RestorePlan {
                 txid: 0,
                 time_ms: plan.reached_ms(),
+                database_bytes: 0,
                 generation: Some(plan.generation.to_string()),
                 objects: plan.entries().map(backup_file).collect(),
             },
@@ -272,6 +318,25 @@ fn target(target: wit::Target) -> Target {
     }
 }
 
+fn moment(moment: Moment) -> wit::Moment {
+    wit::Moment {
+        txid: moment.txid.0,
+        time_ms: moment.time_ms,
+        level: moment.level.get(),
+    }
+}
+
+fn tried(rebuilt: Rebuilt) -> wit::Tried {
+    wit::Tried {
+        txid: rebuilt.txid.0,
+        time_ms: rebuilt.time_ms,
+        generation: rebuilt.generation.map(|name| name.to_string()),
+        page_size: rebuilt.page_size.get(),
+        pages: rebuilt.pages,
+        checksum_verified: rebuilt.checksum_verified,
+    }
+}
+
 fn object(layout: Layout, listed: &Listed) -> wit::Object {
     let name = listed.name;
     wit::Object {
@@ -296,52 +361,11 @@ fn backup_file(entry: &Entry) -> wit::Object {
     }
 }
 
-fn not_rebuilt(error: RebuildError) -> wit::Error {
-    match error {
-        RebuildError::Restore(error) => not_restored(error),
-        RebuildError::File { .. } => wit::Error::Database(error.to_string()),
-        RebuildError::Holes { .. } | RebuildError::CannotFollow | RebuildError::Integrity(_) => {
-            wit::Error::Replica(error.to_string())
-        }
-    }
-}
-
-fn not_restored(error: RestoreError) -> wit::Error {
-    match error {
-        RestoreError::Plan(PlanError::Empty) | RestoreError::Generation(GenerationError::Empty) => {
-            wit::Error::Nothing(error.to_string())
-        }
-        // Somebody reads the file: the next step may find it free.
-        RestoreError::Sqlite(_) => wit::Error::Busy(error.to_string()),
-        error => failure(error.into()),
-    }
-}
-
 fn state(live: bool) -> wit::State {
     if live {
         wit::State::Live
     } else {
         wit::State::Waiting
-    }
-}
-
-/// What a failure means for the host.
-fn failure(error: Error) -> wit::Error {
-    let text = error.to_string();
-    match error {
-        Error::Fenced { .. } => wit::Error::Fenced(text),
-        Error::Store(_) => wit::Error::Store(text),
-        Error::Denied(_) | Error::NoFencing => wit::Error::Denied(text),
-        Error::Busy(_) => wit::Error::Busy(text),
-        Error::Replica(_) | Error::Object { .. } => wit::Error::Replica(text),
-        Error::NotADatabase
-        | Error::WalOfAnotherDatabase { .. }
-        | Error::PageSize { .. }
-        | Error::File { .. }
-        | Error::Wal(_)
-        | Error::Sqlite(_)
-        | Error::NotAsShipped { .. }
-        | Error::Encode { .. } => wit::Error::Database(text),
     }
 }
 

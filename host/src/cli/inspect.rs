@@ -40,6 +40,30 @@ pub enum LevelArgument {
     All,
 }
 
+/// Proves that a replica can be restored.
+///
+/// Reads every object whole and checks all that it says of itself and of the database, then restores
+/// the newest and the oldest moment into a temporary file without a name, where SQLite's quick_check
+/// looks at them. Nothing is changed. Log lines go to stderr.
+#[derive(Debug, Args)]
+#[command(after_help = VERIFY_HELP)]
+pub struct Verify {
+    #[command(flatten)]
+    pub config: ConfigFlags,
+
+    /// Restore into a file in this directory [default: $TMPDIR, else /tmp]
+    #[arg(long, value_name = "DIR")]
+    pub temp_dir: Option<std::path::PathBuf>,
+
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// A database of the config, or the URL of a replica
+    #[arg(value_name = "DB_PATH|REPLICA_URL")]
+    pub source: String,
+}
+
 /// Shows how the databases of the config stand.
 ///
 /// `local txid` is what the running seawall has in the replica, asked for by the control socket if
@@ -100,6 +124,19 @@ Exit codes:
   0  listed, also when there is nothing
   1  error
   2  bad usage or bad config";
+
+const VERIFY_HELP: &str = "\
+Examples:
+  seawall verify /data/app.db
+  seawall verify s3://my-bucket/app.db
+  seawall verify -json -temp-dir /var/tmp /data/app.db
+
+Exit codes:
+  0  sound
+  1  it could not be checked: the store or the temporary directory cannot be used
+  2  bad usage or bad config
+  5  nothing to verify: the replica holds no backup
+  6  damaged: each finding is printed";
 
 const STATUS_HELP: &str = "\
 status is one of

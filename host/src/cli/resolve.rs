@@ -1,6 +1,6 @@
 //! From arguments and a config to a plan.
 
-use super::{ConfigFlags, Replicate, Restore};
+use super::{ConfigFlags, Replicate, Restore, Verify};
 use crate::config::{self, Config, Database, Environment, Finding, Findings, Replica};
 use crate::logging::{Format, Level, Logging};
 use crate::plan;
@@ -40,7 +40,7 @@ impl<Plan> Request<Plan> {
         }
     }
 
-    pub fn map<Other>(self, change: impl FnOnce(Plan) -> Other) -> Request<Other> {
+    pub(super) fn map<Other>(self, change: impl FnOnce(Plan) -> Other) -> Request<Other> {
         Request {
             plan: change(self.plan),
             level: self.level,
@@ -96,6 +96,10 @@ pub fn replicate(
         let text = format!("{} names no database; add one below `dbs:`", file.display());
         return Err(UsageError::Usage(text));
     }
+    let named_in = match &args.db_path {
+        None => std::path::absolute(config_path(&args.config, environment)).ok(),
+        Some(_) => None,
+    };
     let exec = exec(args, config.exec)?;
     let mut databases = config.databases;
     for database in &mut databases {
@@ -105,8 +109,11 @@ pub fn replicate(
         databases,
         directories: config.directories,
         socket: config.socket,
+        observe: config.observe,
+        config: named_in,
         registered: plan::Registered {
             upkeep: config.upkeep,
+            verify: config.verify,
             require_fencing: config.require_fencing,
         },
         exec,
@@ -245,12 +252,36 @@ pub fn status(
     Ok(loaded.map(|config| (config, only)))
 }
 
+pub fn verify(
+    args: &Verify,
+    environment: Environment<'_>,
+) -> Result<Request<plan::Verify>, UsageError> {
+    let directory = args.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
+    let found = subject(&args.config, &args.source, environment)?;
+    Ok(found.map(|database| plan::Verify {
+        database,
+        directory,
+        source: args.source.clone(),
+        json: args.json,
+    }))
+}
+
 /// The replica that a DB_PATH or a REPLICA_URL names.
 pub fn source(
     flags: &ConfigFlags,
     text: &str,
     environment: Environment<'_>,
 ) -> Result<Request<Replica>, UsageError> {
+    let found = subject(flags, text, environment)?;
+    Ok(found.map(|database| database.replica))
+}
+
+/// The database that a DB_PATH names, or one whose replica a REPLICA_URL does.
+fn subject(
+    flags: &ConfigFlags,
+    text: &str,
+    environment: Environment<'_>,
+) -> Result<Request<Database>, UsageError> {
     if config::is_replica_url(text) {
         if flags.config.is_some() {
             let text = "give a replica URL or -config, not both";
@@ -258,11 +289,13 @@ pub fn source(
         }
         let (replica, warnings) = replica(text, environment)?;
         let logging = Logging::default();
-        return Ok(request(replica, flags, logging, warnings, environment));
+        // Nobody knows where its file is, and nothing of it is touched.
+        let database = Database::new(PathBuf::from(text), replica);
+        return Ok(request(database, flags, logging, warnings, environment));
     }
     let loaded = config(flags, environment)?;
     let database = find(&loaded.plan, text, environment)?;
-    Ok(loaded.map(|_| database.replica))
+    Ok(loaded.map(|_| database))
 }
 
 fn request<Plan>(
@@ -289,7 +322,7 @@ fn load(flags: &ConfigFlags, environment: Environment<'_>) -> Result<Config, Usa
     Ok(Config::load(&path, !flags.no_expand_env, environment)?)
 }
 
-fn config_path(flags: &ConfigFlags, environment: Environment<'_>) -> PathBuf {
+pub fn config_path(flags: &ConfigFlags, environment: Environment<'_>) -> PathBuf {
     flags
         .config
         .clone()

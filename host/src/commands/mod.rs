@@ -3,5 +3,6 @@
 pub mod control;
 pub mod databases;
 pub mod ltx;
+pub mod manual;
 pub mod reset;
 pub mod status;

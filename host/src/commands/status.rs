@@ -6,7 +6,7 @@ use crate::config::{Config, Database};
 use crate::exit::Code;
 use crate::live::with_suffix;
 use crate::socket::client::Control;
-use crate::socket::messages::Position;
+use crate::socket::messages::{Position, SyncStatus, VerifyStatus};
 use crate::table;
 use serde::Serialize;
 use std::fs;
@@ -25,6 +25,9 @@ struct Status {
     status: &'static str,
     local_txid: String,
     wal_size: String,
+    /// Ours: what the running seawall found when it verified the replica.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verify: Option<VerifyStatus>,
 }
 
 /// `only`: a database of the config; None: all of them.
@@ -52,6 +55,7 @@ pub async fn run(config: &Config, only: Option<&Database>, json: bool) -> anyhow
             status,
             local_txid,
             wal_size,
+            verify: _,
         } = status;
         [database, status.to_owned(), local_txid, wal_size]
     };
@@ -69,6 +73,7 @@ async fn status(program: &Program, control: Option<&Control>, database: &Databas
             status: "no database",
             local_txid: NONE.to_owned(),
             wal_size: NONE.to_owned(),
+            verify: None,
         };
     }
     let (status, local_txid) = match shipped(program, control, database).await {
@@ -80,11 +85,19 @@ async fn status(program: &Program, control: Option<&Control>, database: &Databas
         }
     };
     Status {
+        verify: verify(control, &name).await,
         database: name,
         status,
         local_txid,
         wal_size: wal_size(&database.path),
     }
+}
+
+/// Nobody may be running.
+async fn verify(control: Option<&Control>, name: &str) -> Option<VerifyStatus> {
+    let SyncStatus { databases } = control?.get("/debug/sync-status").await.ok()?;
+    let database = databases.into_iter().find(|it| it.path == name);
+    database?.verify
 }
 
 /// The TXID of what is in the replica.

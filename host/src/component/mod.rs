@@ -23,7 +23,7 @@ pub use bindings::exports::seawall::replicator::replicator as wit;
 pub use session::{Answer, Session, kind, open_replica, settings};
 
 use crate::live::Files;
-use crate::objects::{Shared, Store as Objects};
+use crate::objects::{Meter, Shared, Store as Objects};
 use bindings::seawall::live::files;
 use bindings::seawall::objects::store;
 use bindings::seawall::replicator::report;
@@ -104,6 +104,14 @@ impl Program {
             linker: Arc::new(linker),
             shared: Shared::default(),
         })
+    }
+
+    /// The same program for a database whose requests are counted by `meter`.
+    pub fn counted_by(&self, meter: Meter) -> Program {
+        Program {
+            shared: self.shared.counted_by(meter),
+            ..self.clone()
+        }
     }
 
     /// The interfaces that the component imports.

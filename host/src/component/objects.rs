@@ -2,13 +2,16 @@
 
 use super::bindings::seawall::objects::store as wit;
 use crate::objects::{Condition, Error, Range, Store, Upload};
+use crate::verify::Pace;
 use bytes::Bytes;
 use std::sync::Arc;
 use wasmtime::component::{Accessor, HasSelf, Resource, ResourceTable};
 
 /// What an instance may touch of a store, and its uploads.
 pub struct Access {
-    pub store: Store,
+    store: Store,
+    /// How fast the store is read; None: as fast as it can be.
+    pub pace: Option<Arc<Pace>>,
     table: ResourceTable,
 }
 
@@ -16,6 +19,7 @@ impl Access {
     pub fn new(store: Store) -> Access {
         Access {
             store,
+            pace: None,
             table: ResourceTable::new(),
         }
     }
@@ -67,7 +71,14 @@ impl<T: Send> wit::HostWithStore<T> for HasSelf<Access> {
             offset: range.offset,
             length: range.length,
         });
+        let pace = accessor.with(|mut access| access.get().pace.clone());
+        if let Some(pace) = &pace {
+            pace.begin().await;
+        }
         let body = store(accessor).get(&key, range).await;
+        if let (Some(pace), Ok(body)) = (&pace, &body) {
+            pace.spend(body.len()).await;
+        }
         Ok(body.map(Vec::from).map_err(failure))
     }
 

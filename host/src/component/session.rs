@@ -4,6 +4,7 @@ use super::{Instance, Program, Progress, State, bindings, failed, wit};
 use crate::config::{Database, Replica};
 use crate::live::Files;
 use crate::objects::{Location, Store};
+use crate::verify::Pace;
 use anyhow::Context;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +63,26 @@ pub fn settings(layout: wit::Layout, database: &Database) -> wit::Settings {
     }
 }
 
+/// For an instance that replicates nothing.
+fn idle(layout: wit::Layout) -> wit::Settings {
+    wit::Settings {
+        layout,
+        min_checkpoint_pages: 0,
+        max_wal_pages: 0,
+        max_sync_bytes: 0,
+        checkpoint_interval_ms: 0,
+        require_fencing: false,
+        level_intervals_ms: Vec::new(),
+        snapshot_interval_ms: 0,
+        snapshot_retention_ms: 0,
+        l0_retention_ms: 0,
+        l0_retention_check_ms: 0,
+        retention: false,
+        part_bytes: PART_BYTES,
+        parts_in_flight: PARTS_IN_FLIGHT,
+    }
+}
+
 fn at_most_u32(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
@@ -81,11 +102,22 @@ impl Session {
         progress: Progress,
     ) -> anyhow::Result<Session> {
         let (store, layout) = open_replica(program, replica).await?;
-        let instance = program.instantiate(subject, files, store, progress).await;
-        let Instance { store, replicate } = instance.map_err(failed)?;
-        let mut session = Session { store, replicate };
-        session.configure(layout).await?;
-        Ok(session)
+        let settings = idle(layout);
+        Session::begin(program, subject, files, store, progress, settings).await
+    }
+
+    /// As [`Session::open`], with what the config says of the database: what is kept in its replica
+    /// for how long.
+    pub async fn of_database(
+        program: &Program,
+        subject: String,
+        files: Files,
+        database: &Database,
+        progress: Progress,
+    ) -> anyhow::Result<Session> {
+        let (store, layout) = open_replica(program, &database.replica).await?;
+        let settings = settings(layout, database);
+        Session::begin(program, subject, files, store, progress, settings).await
     }
 
     /// As [`Session::open`], for what writes no file and takes no time.
@@ -98,29 +130,41 @@ impl Session {
         Session::open(program, subject, files, replica, Arc::new(|_, _| {})).await
     }
 
-    async fn configure(&mut self, layout: wit::Layout) -> anyhow::Result<()> {
-        let settings = wit::Settings {
-            layout,
-            // Nothing is replicated.
-            min_checkpoint_pages: 0,
-            max_wal_pages: 0,
-            max_sync_bytes: 0,
-            checkpoint_interval_ms: 0,
-            require_fencing: false,
-            level_intervals_ms: Vec::new(),
-            snapshot_interval_ms: 0,
-            snapshot_retention_ms: 0,
-            l0_retention_ms: 0,
-            l0_retention_check_ms: 0,
-            retention: false,
-            part_bytes: PART_BYTES,
-            parts_in_flight: PARTS_IN_FLIGHT,
-        };
+    async fn begin(
+        program: &Program,
+        subject: String,
+        files: Files,
+        store: Store,
+        progress: Progress,
+        settings: wit::Settings,
+    ) -> anyhow::Result<Session> {
+        let instance = program.instantiate(subject, files, store, progress).await;
+        let Instance {
+            mut store,
+            replicate,
+        } = instance.map_err(failed)?;
+        let guest = replicate.seawall_replicator_replicator();
+        let done =
+            store.run_concurrent(async |accessor| guest.call_configure(accessor, settings).await);
+        done.await.and_then(|done| done).map_err(failed)?;
+        Ok(Session { store, replicate })
+    }
+
+    /// Reads the store no faster from now on.
+    pub fn at_pace(&mut self, pace: Arc<Pace>) {
+        self.store.data_mut().store.pace = Some(pace);
+    }
+
+    pub async fn verify(
+        &mut self,
+        expected: Vec<String>,
+        parallelism: u32,
+    ) -> Answer<wit::Verified> {
         let guest = self.replicate.seawall_replicator_replicator();
-        let done = self
-            .store
-            .run_concurrent(async |accessor| guest.call_configure(accessor, settings).await);
-        done.await.and_then(|done| done).map_err(failed)
+        let answer = self.store.run_concurrent(async |accessor| {
+            guest.call_verify(accessor, expected, parallelism).await
+        });
+        answer.await.and_then(|answer| answer).map_err(failed)
     }
 
     pub async fn restore(&mut self, options: wit::RestoreOptions) -> Answer<wit::Restored> {

@@ -2,6 +2,7 @@
 
 use super::replica::Replica;
 use super::upkeep::Upkeep;
+use super::verify::Verify;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub struct Database {
     /// A WAL that holds anything is folded back this often.
     pub checkpoint_interval: Duration,
     pub upkeep: Upkeep,
+    pub verify: Verify,
     /// Restore it before replication starts when it is not there.
     pub restore_if_db_not_exists: bool,
     /// Refuse to start when the store cannot keep a second writer out.
@@ -43,6 +45,7 @@ impl Database {
             max_sync_bytes: DEFAULT_MAX_SYNC_BYTES,
             checkpoint_interval: DEFAULT_CHECKPOINT_INTERVAL,
             upkeep: Upkeep::default(),
+            verify: Verify::default(),
             restore_if_db_not_exists: false,
             require_fencing: false,
         }

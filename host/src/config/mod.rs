@@ -11,6 +11,7 @@ mod entry;
 mod expand;
 mod findings;
 mod keys;
+mod observe;
 mod oss;
 mod paths;
 mod pattern;
@@ -24,6 +25,7 @@ mod tree;
 mod upkeep;
 mod url;
 mod values;
+mod verify;
 
 #[cfg(test)]
 mod tests;
@@ -31,11 +33,13 @@ mod tests;
 pub use database::{Database, NEVER};
 pub use directory::{Directory, Found, is_database};
 pub use findings::{Finding, Findings};
+pub use observe::{Listen, Observe, Price, Prices};
 pub use paths::{database as database_path, is_replica_url};
 pub use replica::Replica;
 pub use socket::Socket;
 pub use upkeep::Upkeep;
 pub use values::duration;
+pub use verify::Verify;
 
 use crate::logging::{Format, Level, Logging};
 use entry::Subject;
@@ -65,8 +69,10 @@ pub struct Config {
     /// A program to run beside replication, as a shell would split it.
     pub exec: Option<String>,
     pub socket: Socket,
+    pub observe: Observe,
     /// What databases have that come while Seawall runs.
     pub upkeep: Upkeep,
+    pub verify: Verify,
     pub require_fencing: bool,
     pub logging: Logging,
     /// How long a stopping process goes on trying to upload what is left.
@@ -84,7 +90,9 @@ impl Default for Config {
             directories: Vec::new(),
             exec: None,
             socket: Socket::default(),
+            observe: Observe::default(),
             upkeep: Upkeep::default(),
+            verify: Verify::default(),
             require_fencing: false,
             logging: Logging::default(),
             shutdown_sync_timeout: DEFAULT_SHUTDOWN_SYNC_TIMEOUT,
@@ -130,6 +138,13 @@ impl Error {
             }],
         }
     }
+}
+
+/// Where a text names variables of the environment that are not set: lines and columns, from 1
+/// on, in characters.
+pub fn unset_variables(source: &str, environment: Environment<'_>) -> Vec<(u64, u64)> {
+    let unset = expand::expand(source, environment).unset;
+    unset.iter().map(|at| (at.line, at.column)).collect()
 }
 
 fn lines(findings: &[Finding]) -> String {
@@ -214,11 +229,13 @@ fn read_root(root: &Node, environment: Environment<'_>, findings: &Findings) -> 
     let defaults = Settings::read(&mut top);
     let upkeep = Upkeep::read(&mut top);
     let snapshots = upkeep::Snapshots::read(&mut top);
+    let verify = Verify::read(&mut top);
     let require_fencing = top.boolean("require-fencing").unwrap_or(false);
     let standard = Config::default();
     let mut config = Config {
         exec: top.text("exec"),
         socket: Socket::read(&mut top, environment),
+        observe: Observe::read(&mut top),
         logging: read_logging(&mut top),
         shutdown_sync_timeout: top
             .duration("shutdown-sync-timeout")
@@ -244,9 +261,11 @@ fn read_root(root: &Node, environment: Environment<'_>, findings: &Findings) -> 
     for entry in &mut entries {
         let database = entry.database_mut();
         database.upkeep.clone_from(&upkeep);
+        database.verify = verify;
         database.require_fencing = require_fencing;
     }
     config.upkeep = upkeep;
+    config.verify = verify;
     config.require_fencing = require_fencing;
     for entry in entries {
         match entry.subject {

@@ -1,6 +1,6 @@
 //! What a config amounts to: what would run, without anything secret in it.
 
-use super::{Config, Database, Directory, Found, NEVER, Upkeep};
+use super::{Config, Database, Directory, Found, NEVER, Observe, Upkeep};
 use crate::objects::{Encryption, Location};
 use jiff::SignedDuration;
 use serde::Serialize;
@@ -16,8 +16,11 @@ pub struct Report {
     directories: Vec<DirectoryReport>,
     /// Snapshots and merging are the same for all databases.
     upkeep: UpkeepReport,
+    /// None: never.
+    verify: Option<VerifyReport>,
     exec: Option<String>,
     socket: Option<SocketReport>,
+    observe: ObserveReport,
     shutdown_sync_timeout: Text,
     shutdown_sync_interval: Text,
     warnings: Vec<String>,
@@ -75,9 +78,24 @@ struct UpkeepReport {
 }
 
 #[derive(Debug, Serialize)]
+struct VerifyReport {
+    interval: Text,
+    bandwidth: u64,
+}
+
+#[derive(Debug, Serialize)]
 struct SocketReport {
     path: PathBuf,
     permissions: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ObserveReport {
+    /// None: nothing is served.
+    addr: Option<String>,
+    ready_max_lag: Text,
+    /// None: none is sent.
+    heartbeat_interval: Option<Text>,
 }
 
 /// A duration as a config writes it.
@@ -113,11 +131,16 @@ impl Report {
                 .map(|(place, found)| directory(place, found))
                 .collect(),
             upkeep: upkeep(any.map_or(&Upkeep::default(), |database| &database.upkeep)),
+            verify: config.verify.interval.map(|interval| VerifyReport {
+                interval: interval.into(),
+                bandwidth: config.verify.bandwidth,
+            }),
             exec: config.exec.clone(),
             socket: config.socket.enabled.then(|| SocketReport {
                 path: config.socket.path.clone(),
                 permissions: format!("{:04o}", config.socket.permissions),
             }),
+            observe: observe(&config.observe),
             shutdown_sync_timeout: config.shutdown_sync_timeout.into(),
             shutdown_sync_interval: config.shutdown_sync_interval.into(),
             warnings: config.warnings.iter().map(ToString::to_string).collect(),
@@ -183,6 +206,15 @@ fn directory(directory: &Directory, found: io::Result<Found>) -> DirectoryReport
     }
 }
 
+fn observe(observe: &Observe) -> ObserveReport {
+    let interval = observe.heartbeat_interval;
+    ObserveReport {
+        addr: observe.addr.as_ref().map(ToString::to_string),
+        ready_max_lag: observe.ready_max_lag.into(),
+        heartbeat_interval: observe.heartbeat_url.as_ref().map(|_| interval.into()),
+    }
+}
+
 fn upkeep(upkeep: &Upkeep) -> UpkeepReport {
     UpkeepReport {
         levels: upkeep.levels.iter().copied().map(Text::from).collect(),
@@ -203,6 +235,17 @@ impl Display for Report {
             write!(f, "{directory}")?;
         }
         write!(f, "{}", self.upkeep)?;
+        match &self.verify {
+            Some(VerifyReport {
+                interval,
+                bandwidth,
+            }) => line(
+                f,
+                "verified",
+                format_args!("every {interval}, at most {bandwidth} bytes a second"),
+            )?,
+            None => line(f, "verified", "never (verify.interval is not set)")?,
+        }
         if let Some(exec) = &self.exec {
             line(f, "exec", exec)?;
         }
@@ -213,6 +256,17 @@ impl Display for Report {
                 "socket",
                 format_args!("{path}, permissions {permissions}"),
             )?;
+        }
+        if let Some(addr) = &self.observe.addr {
+            let lag = &self.observe.ready_max_lag;
+            line(
+                f,
+                "served",
+                format_args!("metrics and status at {addr}; ready while less than {lag} behind"),
+            )?;
+        }
+        if let Some(interval) = &self.observe.heartbeat_interval {
+            line(f, "heartbeat", format_args!("every {interval}"))?;
         }
         let (timeout, interval) = (&self.shutdown_sync_timeout, &self.shutdown_sync_interval);
         line(

@@ -85,6 +85,11 @@ fn shape(shape: Shape) -> Value {
             merge(&mut schema, json!({ "minimum": 1 }));
             schema
         }
+        Shape::Price => {
+            let mut schema = scalar("number", "^[0-9]*\\.?[0-9]*$");
+            merge(&mut schema, json!({ "minimum": 0 }));
+            schema
+        }
         Shape::Integer => scalar("integer", "^[+-]?[0-9]+$"),
         // A number in octal, which not every parser of YAML knows as such.
         Shape::Permissions => scalar("integer", "^0o?[0-7]+$"),

@@ -3,6 +3,7 @@
 
 use super::findings::Findings;
 use super::keys::{Effect, Group, Key, Shape};
+use super::observe::Price;
 use super::tree::{Entry, Node, Position, Value};
 use super::values;
 use crate::objects::Secret;
@@ -220,6 +221,15 @@ impl<'a> Section<'a> {
         let fits = |shape| matches!(shape, Shape::Count);
         self.parsed(key, fits, expected, |text| {
             text.parse().ok().filter(|count| *count > 0)
+        })
+    }
+
+    /// A number that is not below zero.
+    pub fn price(&mut self, key: &'static str) -> Option<Price> {
+        let fits = |shape| matches!(shape, Shape::Price);
+        let expected = "a number that is not below zero, such as 0.005";
+        self.parsed(key, fits, expected, |text| {
+            values::billionths(text).map(Price)
         })
     }
 

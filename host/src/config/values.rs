@@ -101,6 +101,11 @@ pub fn size(text: &str) -> Option<u64> {
     u64::try_from(scaled(number, u128::from(*scale))?).ok()
 }
 
+/// A number that is not below zero, in billionths.
+pub fn billionths(text: &str) -> Option<u64> {
+    u64::try_from(scaled(text, 1_000_000_000)?).ok()
+}
+
 /// `number`, a decimal fraction, times `scale`, rounded down.
 fn scaled(number: &str, scale: u128) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));

@@ -10,7 +10,7 @@ mod locks;
 mod shared_memory;
 
 pub use file::LiveFile;
-pub use locks::LockKind;
+pub use locks::{LockKind, conflicting};
 pub use shared_memory::SharedMemory;
 
 use std::ffi::OsString;
@@ -18,6 +18,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Largest file that is loaded as a whole: page checksums of a database of 1 TiB in 4 KiB pages.
 const MAX_WHOLE_BYTES: u64 = 2 << 30;
@@ -40,13 +41,20 @@ pub struct Files {
     /// What Seawall keeps beside a database may belong to another name than the database:
     /// `restore` builds a temporary file and leaves its checksums for the final one.
     target: PathBuf,
+    /// A database without a name.
+    nameless: Option<Arc<File>>,
 }
 
 impl Files {
+    /// A path that is a link leads to the file that it names: SQLite puts `-wal` and `-shm` beside
+    /// that one.
     pub fn new(database: &Path) -> Files {
+        let real = fs::canonicalize(database);
+        let database = real.unwrap_or_else(|_| database.to_owned());
         Files {
-            database: database.to_owned(),
-            target: database.to_owned(),
+            target: database.clone(),
+            database,
+            nameless: None,
         }
     }
 
@@ -55,6 +63,16 @@ impl Files {
         Files {
             database: temporary.to_owned(),
             target: target.to_owned(),
+            nameless: None,
+        }
+    }
+
+    /// A database in a file that has no name, and nothing beside it.
+    pub fn nameless(file: Arc<File>) -> Files {
+        Files {
+            database: PathBuf::new(),
+            target: PathBuf::new(),
+            nameless: Some(file),
         }
     }
 
@@ -73,6 +91,12 @@ impl Files {
     /// owner, so that the app can use it whatever user we run as.
     pub fn open(&self, kind: Kind, create: bool) -> io::Result<LiveFile> {
         let path = self.path(kind);
+        if let Some(file) = &self.nameless {
+            return match kind {
+                Kind::Database => LiveFile::new(file.try_clone()?, path),
+                _ => Err(io::ErrorKind::NotFound.into()),
+            };
+        }
         let file = match open_existing(&path) {
             Err(error) if create && error.kind() == io::ErrorKind::NotFound => {
                 self.create(&path)?
@@ -82,7 +106,16 @@ impl Files {
         LiveFile::new(file, path)
     }
 
+    /// Nothing lies beside a database that has no name.
+    fn check_named(&self) -> io::Result<()> {
+        match self.nameless {
+            Some(_) => Err(io::ErrorKind::NotFound.into()),
+            None => Ok(()),
+        }
+    }
+
     pub fn shared_memory(&self) -> io::Result<SharedMemory> {
+        self.check_named()?;
         let path = with_suffix(&self.database, "-shm");
         let file = match open_existing(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(&path)?,
@@ -113,6 +146,7 @@ impl Files {
     }
 
     pub fn delete(&self, kind: Kind, sync_directory: bool) -> io::Result<()> {
+        self.check_named()?;
         let path = self.path(kind);
         fs::remove_file(&path)?;
         if sync_directory {
@@ -122,10 +156,14 @@ impl Files {
     }
 
     pub fn exists(&self, kind: Kind) -> bool {
+        if self.nameless.is_some() {
+            return kind == Kind::Database;
+        }
         self.path(kind).exists()
     }
 
     pub fn load_whole(&self, kind: Kind) -> io::Result<Vec<u8>> {
+        self.check_named()?;
         let path = self.path(kind);
         let size = fs::metadata(&path)?.len();
         if size > MAX_WHOLE_BYTES {
@@ -139,6 +177,7 @@ impl Files {
 
     /// Temporary file, sync, rename, sync of the directory.
     pub fn replace_whole(&self, kind: Kind, data: &[u8]) -> io::Result<()> {
+        self.check_named()?;
         let path = self.path(kind);
         let temporary = with_suffix(&path, ".tmp");
         let _ = fs::remove_file(&temporary);
@@ -180,4 +219,21 @@ pub fn sync_parent(path: &Path) -> io::Result<()> {
 
 fn open_existing(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_beside_a_linked_database_lies_beside_the_file_itself() {
+        let directory = tempfile::tempdir().unwrap();
+        let real = directory.path().canonicalize().unwrap().join("real.db");
+        let link = directory.path().join("link.db");
+        fs::write(&real, b"").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let files = Files::new(&link);
+        assert_eq!(files.path(Kind::Wal), with_suffix(&real, "-wal"));
+        assert_eq!(files.path(Kind::Checksums), checksums_path(&real));
+    }
 }

@@ -68,6 +68,9 @@ pub struct Patience {
     /// From the end of the request to the head of its answer. S3's p99 is below 0.1 s; a store
     /// that is moving a shard needs seconds.
     pub first_byte: Duration,
+    /// After so long without an answer the store counts as silent, which is told. It may still
+    /// answer.
+    pub silent: Duration,
     /// Without any byte of a body going either way.
     pub stall: Duration,
     /// For all tries of one call together, before the allowance for large bodies.
@@ -88,6 +91,7 @@ impl Patience {
     pub const USUAL: Patience = Patience {
         connect: Duration::from_secs(5),
         first_byte: Duration::from_secs(8),
+        silent: Duration::from_secs(5),
         stall: Duration::from_secs(8),
         call: Duration::from_secs(25),
         tries: 8,
@@ -96,10 +100,18 @@ impl Patience {
         wait_most: Duration::from_secs(5),
     };
 
+    /// A person waits for the answer and wants to hear of the first trouble.
+    pub const BRIEF: Patience = Patience {
+        call: Duration::from_secs(12),
+        tries: 3,
+        ..Patience::USUAL
+    };
+
     /// Putting thousands of parts together takes S3 up to minutes, silently.
     pub fn for_completion(self) -> Patience {
         Patience {
             first_byte: self.first_byte * 8,
+            silent: self.silent * 8,
             call: self.call * 6,
             ..self
         }

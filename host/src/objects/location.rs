@@ -72,6 +72,14 @@ impl Location {
         }
     }
 
+    /// What is away when this place is: the same text for all places in one bucket.
+    pub fn store(&self) -> String {
+        match self {
+            Location::Directory { path } => format!("file://{}", path.display()),
+            Location::S3(s3) => format!("s3://{}", s3.bucket_name()),
+        }
+    }
+
     /// As a replica's URL, without anything secret.
     pub fn url(&self) -> String {
         match self {

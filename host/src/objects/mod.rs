@@ -5,12 +5,15 @@ mod directory;
 mod keys;
 mod limits;
 mod location;
+mod meter;
 mod parts;
 mod s3;
 mod store;
 
+pub use directory::try_out as try_out_directory;
 pub use location::{Encryption, Location, S3Location, Secret};
-pub use s3::Shared;
+pub use meter::{BOUNDS, Counts, Failing, Meter, Operation, Trouble};
+pub use s3::{Examination, Found, Opened, Shared, TlsFault, web_client};
 pub use store::{Store, Upload};
 
 /// Why a request did not do what was asked. The text is for people and names the request.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::directory::{self, Directory};
 use super::s3::{self, S3, Shared};
-use super::{Condition, Error, Listing, Location, Range, keys};
+use super::{Condition, Error, Listing, Location, Meter, Operation, Range, keys};
 
 /// Objects under one prefix. Cheap to clone; any number of calls may be in flight.
 #[derive(Debug, Clone)]
@@ -13,7 +13,14 @@ pub struct Store(Kind);
 #[derive(Debug, Clone)]
 enum Kind {
     S3(S3),
-    Directory(Directory),
+    /// An operation counts as one request.
+    Directory(Directory, Meter),
+}
+
+impl From<S3> for Store {
+    fn from(s3: S3) -> Store {
+        Store(Kind::S3(s3))
+    }
 }
 
 impl Store {
@@ -28,7 +35,7 @@ impl Store {
     pub async fn open_shared(location: Location, shared: &Shared) -> Result<Store, Error> {
         Ok(Store(match location {
             Location::S3(location) => Kind::S3(S3::open(*location, shared)?),
-            Location::Directory { path } => Kind::Directory(Directory::open(path)?),
+            Location::Directory { path } => Kind::Directory(Directory::open(path)?, shared.meter()),
         }))
     }
 
@@ -42,7 +49,12 @@ impl Store {
         }
         match &self.0 {
             Kind::S3(s3) => s3.get(key, range).await,
-            Kind::Directory(directory) => directory.get(key, range).await,
+            Kind::Directory(directory, meter) => {
+                let read = meter.count(Operation::Get, directory.get(key, range));
+                let bytes = read.await?;
+                meter.received(Operation::Get, bytes.len() as u64);
+                Ok(bytes)
+            }
         }
     }
 
@@ -57,7 +69,11 @@ impl Store {
         keys::check_key(key)?;
         match &self.0 {
             Kind::S3(s3) => s3.put(key, body, condition, created_ms).await,
-            Kind::Directory(directory) => directory.put(key, body, condition, created_ms).await,
+            Kind::Directory(directory, meter) => {
+                meter.sent(Operation::Put, body.len() as u64);
+                let written = directory.put(key, body, condition, created_ms);
+                meter.count(Operation::Put, written).await
+            }
         }
     }
 
@@ -66,7 +82,10 @@ impl Store {
         keys::check_prefix(prefix)?;
         match &self.0 {
             Kind::S3(s3) => s3.list(prefix, start_after).await,
-            Kind::Directory(directory) => directory.list(prefix, start_after).await,
+            Kind::Directory(directory, meter) => {
+                let listed = directory.list(prefix, start_after);
+                meter.count(Operation::List, listed).await
+            }
         }
     }
 
@@ -75,7 +94,9 @@ impl Store {
         keys.iter().try_for_each(|key| keys::check_key(key))?;
         match &self.0 {
             Kind::S3(s3) => s3.delete(keys).await,
-            Kind::Directory(directory) => directory.delete(keys).await,
+            Kind::Directory(directory, meter) => {
+                meter.count(Operation::Delete, directory.delete(keys)).await
+            }
         }
     }
 
@@ -84,8 +105,10 @@ impl Store {
         keys::check_key(key)?;
         Ok(Upload(match &self.0 {
             Kind::S3(s3) => UploadKind::S3(s3.start_upload(key, created_ms).await?),
-            Kind::Directory(directory) => {
-                UploadKind::Directory(directory.start_upload(key, created_ms).await?)
+            Kind::Directory(directory, meter) => {
+                let started = directory.start_upload(key, created_ms);
+                let upload = meter.count(Operation::Put, started).await?;
+                UploadKind::Directory(upload, meter.clone())
             }
         }))
     }
@@ -98,7 +121,7 @@ pub struct Upload(UploadKind);
 #[derive(Debug)]
 enum UploadKind {
     S3(s3::Upload),
-    Directory(directory::Upload),
+    Directory(directory::Upload, Meter),
 }
 
 impl Upload {
@@ -108,7 +131,11 @@ impl Upload {
         super::parts::check_number(number)?;
         match &self.0 {
             UploadKind::S3(upload) => upload.part(number, offset, body).await,
-            UploadKind::Directory(upload) => upload.part(number, offset, body).await,
+            UploadKind::Directory(upload, meter) => {
+                meter.sent(Operation::Put, body.len() as u64);
+                let written = upload.part(number, offset, body);
+                meter.count(Operation::Put, written).await
+            }
         }
     }
 
@@ -116,7 +143,11 @@ impl Upload {
     pub async fn complete(&self, condition: Condition) -> Result<String, Error> {
         match &self.0 {
             UploadKind::S3(upload) => upload.complete(condition).await,
-            UploadKind::Directory(upload) => upload.complete(condition).await,
+            UploadKind::Directory(upload, meter) => {
+                meter
+                    .count(Operation::Put, upload.complete(condition))
+                    .await
+            }
         }
     }
 
@@ -124,7 +155,7 @@ impl Upload {
     pub async fn abort(&self) {
         match &self.0 {
             UploadKind::S3(upload) => upload.abort().await,
-            UploadKind::Directory(upload) => upload.abort().await,
+            UploadKind::Directory(upload, _) => upload.abort().await,
         }
     }
 }

@@ -1,7 +1,11 @@
 //! What is known of one database's replication, and the way to ask something of it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use super::record::Record;
+use crate::component::wit;
+use crate::health::Task;
+use crate::verify::Verified;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 
 /// Questions that wait at most; whoever asks beyond that waits to ask.
@@ -15,6 +19,8 @@ pub enum Ask {
     /// Tell when everything that is committed now is in the replica. No object is made for it
     /// that would not be made anyway, nor any earlier.
     WhenShipped(oneshot::Sender<Result<Standing, String>>),
+    /// Tell the keys of the objects that the replica must hold.
+    Held(oneshot::Sender<Vec<String>>),
 }
 
 /// TXIDs as Litestream counts them: one for each object of level 0.
@@ -49,6 +55,14 @@ pub struct Operation {
     pub updated: SystemTime,
 }
 
+/// What is in the replica.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    pub bytes: u64,
+    pub objects: u32,
+    pub moments: Arc<[wit::Moment]>,
+}
+
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     pub phase: Phase,
@@ -56,25 +70,53 @@ pub struct Report {
     pub txid: u64,
     /// When it was last known that nothing waits to be shipped.
     pub current_at: Option<SystemTime>,
+    /// The same, for what may not depend on a clock that is set.
+    pub current: Option<Instant>,
+    /// Of the database, as of `txid`.
+    pub size_bytes: u64,
+    pub page_size: u32,
     pub wal_bytes: u64,
     pub unshipped_bytes: u64,
+    /// Of all objects in the replica, and to which moments they can be restored, ascending. None:
+    /// it was not listed yet.
+    pub replica: Option<Kept>,
     pub operation: Option<Operation>,
     /// Why it does not work at the moment.
     pub error: Option<String>,
+    pub verify: Verified,
+    pub error_since: Option<SystemTime>,
+}
+
+impl Report {
+    pub fn fails(&mut self, text: &str) {
+        self.error_since.get_or_insert_with(SystemTime::now);
+        self.error = Some(text.to_owned());
+    }
+
+    pub fn works(&mut self) {
+        self.error = None;
+        self.error_since = None;
+    }
 }
 
 /// Where questions are left and answers found. Shared.
 #[derive(Debug)]
 pub struct Desk {
     report: Mutex<Report>,
+    pub record: Arc<Record>,
     pub asks: mpsc::Sender<Ask>,
 }
 
 impl Desk {
-    pub fn new() -> (Desk, mpsc::Receiver<Ask>) {
+    pub fn new(record: Arc<Record>) -> (Desk, mpsc::Receiver<Ask>) {
         let (asks, asked) = mpsc::channel(QUESTIONS);
         let report = Mutex::default();
-        (Desk { report, asks }, asked)
+        let desk = Desk {
+            report,
+            record,
+            asks,
+        };
+        (desk, asked)
     }
 
     pub fn report(&self) -> Report {
@@ -83,6 +125,29 @@ impl Desk {
 
     pub fn update(&self, change: impl FnOnce(&mut Report)) {
         change(&mut self.lock());
+    }
+
+    /// Something is on its way to the store.
+    pub fn is_shipping(&self) -> bool {
+        let operation = self.lock().operation;
+        operation.is_some_and(|operation| operation.active)
+    }
+
+    /// What ends a replication, for a while or for good.
+    pub fn fails(&self, text: &str) {
+        self.update(|report| report.fails(text));
+        self.record.telling.journal.fails(Task::Shipping, text);
+    }
+
+    /// Nothing waits to be shipped.
+    pub fn is_current(&self) {
+        let now = Instant::now();
+        let before = {
+            let mut report = self.lock();
+            report.current_at = Some(SystemTime::now());
+            report.current.replace(now)
+        };
+        self.record.note(before, now);
     }
 
     pub fn begins(&self, name: &'static str) {

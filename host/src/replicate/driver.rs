@@ -68,6 +68,8 @@ impl Driver {
             mut store,
             replicate,
         } = self.instance;
+        let record = Arc::clone(&self.desk.record);
+        let telling = || record.telling.clone();
         let mut work = Work {
             replicate: &replicate,
             notice: self.notice,
@@ -78,8 +80,8 @@ impl Driver {
             opening: Some(self.opening),
             sync_interval: self.sync_interval,
             shutdown: self.shutdown,
-            shipping: Health::new(Task::Shipping, self.name.clone()),
-            compacting: Health::new(Task::Compacting, self.name.clone()),
+            shipping: Health::new(Task::Shipping, self.name.clone(), telling()),
+            compacting: Health::new(Task::Compacting, self.name.clone(), telling()),
             schedule: Schedule::new(),
             next: Some(Instant::now()),
             look_again: FIRST_LOOK_AGAIN,
@@ -100,6 +102,7 @@ impl Driver {
             Ok(Err(error)) | Err(error) => {
                 let database = work.name;
                 tracing::error!(database, "the component failed: {error:?}");
+                work.desk.fails("the component failed, see the log");
                 Code::Error
             }
         }

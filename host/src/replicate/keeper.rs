@@ -7,19 +7,23 @@ use super::{Shutdown, Stop, Tools};
 use crate::component;
 use crate::config::Database;
 use crate::exit::Code;
-use crate::health::{self, Health, Task};
+use crate::health::{self, BLIP, Health, Task};
 use crate::restore;
+use crate::verify;
 use anyhow::bail;
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// A database that failed is tried again after this long; the wait doubles up to the most.
 const RETRY: Duration = Duration::from_secs(1);
 const RETRY_MOST: Duration = Duration::from_secs(60);
+/// How often a restore that goes on is looked at.
+const LOOK: Duration = Duration::from_millis(250);
 
 pub struct Keeper {
     pub tools: Tools,
@@ -99,7 +103,17 @@ impl Keeper {
             opening,
         );
         match driver.await {
-            Ok(driver) => driver.run(self.stopping.clone(), &mut self.asked).await,
+            Ok(driver) => {
+                // A task of its own, which ends with this one.
+                let mut beside = JoinSet::new();
+                beside.spawn(verify::keep(verify::Subject {
+                    program: self.tools.program.clone(),
+                    database: self.database.clone(),
+                    desk: Arc::clone(&self.desk),
+                    turns: Arc::clone(&self.tools.limits.proofs),
+                }));
+                driver.run(self.stopping.clone(), &mut self.asked).await
+            }
             Err(error) => {
                 self.cannot("be replicated", &error);
                 Code::Error
@@ -110,20 +124,20 @@ impl Keeper {
     fn cannot(&self, what: &str, error: &anyhow::Error) {
         let database = self.database.path.display().to_string();
         tracing::error!(database, "cannot {what}: {error:#}");
-        let text = format!("{error:#}");
-        self.desk.update(|report| report.error = Some(text));
+        self.desk.fails(&format!("{error:#}"));
     }
 
     /// Until it is there, or there is no backup of it. A store that is away is waited for: an app
     /// that began with an empty database would be worse.
     async fn restore(&self) -> anyhow::Result<()> {
         let name = self.database.path.display().to_string();
-        let mut health = Health::new(Task::Restoring, name);
+        let record = &self.desk.record;
+        let mut health = Health::new(Task::Restoring, name, record.telling.clone());
         let mut wait = RETRY;
         while !self.database.path.exists() {
             // The semaphore is never closed.
             let turn = self.tools.limits.restores.acquire().await;
-            let restored = restore::if_absent(&self.tools.program, &self.database).await?;
+            let restored = self.restore_once(&mut health).await?;
             drop(turn);
             match restored {
                 Ok(()) => {
@@ -132,8 +146,8 @@ impl Keeper {
                 }
                 Err(error) if health::is_passing(&error) => {
                     health.fails(&error);
-                    let text = component::text(&error).to_owned();
-                    self.desk.update(|report| report.error = Some(text));
+                    let text = component::text(&error);
+                    self.desk.update(|report| report.fails(text));
                 }
                 Err(error) => bail!("{}", component::text(&error)),
             }
@@ -141,6 +155,25 @@ impl Keeper {
             wait = (wait * 2).min(RETRY_MOST);
         }
         Ok(())
+    }
+
+    /// That its requests fail is told while they are tried again.
+    async fn restore_once(&self, health: &mut Health) -> component::Answer<()> {
+        let restored = restore::if_absent(&self.tools.program, &self.database);
+        tokio::pin!(restored);
+        loop {
+            tokio::select! {
+                restored = &mut restored => return restored,
+                () = sleep(LOOK) => {}
+            }
+            let trouble = self.desk.record.meter.trouble();
+            if let Some(trouble) = trouble.filter(|trouble| trouble.since.elapsed() >= BLIP) {
+                let error = component::wit::Error::Store(trouble.text);
+                self.desk
+                    .update(|report| report.fails(component::text(&error)));
+                health.fails_since(trouble.since, &error);
+            }
+        }
     }
 
     /// Until `wait` is over. True: it is to stop.

@@ -9,11 +9,15 @@ const OPENINGS: usize = 8;
 /// Databases that are restored at once, each with several requests.
 const RESTORES: usize = 4;
 
+/// Replicas that are verified at once: nobody waits for them.
+const PROOFS: usize = 1;
+
 /// Shared by all databases.
 #[derive(Debug, Clone)]
 pub struct Limits {
     pub openings: Arc<Semaphore>,
     pub restores: Arc<Semaphore>,
+    pub proofs: Arc<Semaphore>,
 }
 
 impl Limits {
@@ -21,6 +25,7 @@ impl Limits {
         Limits {
             openings: Arc::new(Semaphore::new(OPENINGS)),
             restores: Arc::new(Semaphore::new(RESTORES)),
+            proofs: Arc::new(Semaphore::new(PROOFS)),
         }
     }
 }

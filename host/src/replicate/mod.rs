@@ -7,22 +7,29 @@ mod ending;
 mod exec;
 mod gatherer;
 mod keeper;
+mod lag;
 mod limits;
+mod measure;
 mod notice;
 mod once;
 mod opening;
 mod probes;
+mod record;
 mod signals;
 mod supervisor;
 mod waiting;
 mod work;
 
-pub use desk::{Ask, Phase, Report, Standing};
-pub use supervisor::{Change, Refusal, Supervisor};
+pub use desk::{Ask, Desk, Kept, Phase, Report, Standing};
+pub use record::{Record, Totals};
+pub use supervisor::{Change, Refusal, Supervisor, Watched};
 
 use crate::component::{self, Program};
 use crate::config::{Database, Directory};
 use crate::exit::Code;
+use crate::health::Outages;
+use crate::objects::Meter;
+use crate::observe::{self, Listed};
 use crate::plan::{self, Shutdown};
 use crate::socket;
 use anyhow::{Context, bail};
@@ -39,6 +46,17 @@ pub struct Tools {
     pub watch: Watch,
     pub limits: Limits,
     pub probes: Probes,
+    pub outages: Outages,
+}
+
+impl Tools {
+    /// For a database whose requests are counted by `meter`.
+    fn counted_by(&self, meter: Meter) -> Tools {
+        Tools {
+            program: self.program.counted_by(meter),
+            ..self.clone()
+        }
+    }
 }
 
 /// Runs until SIGTERM or SIGINT, until the program of `-exec` ends, or until no database is left to
@@ -56,9 +74,16 @@ pub async fn run(plan: plan::Replicate) -> anyhow::Result<Code> {
         watch: Watch::new(),
         limits: Limits::new(),
         probes: Probes::default(),
+        outages: Outages::default(),
     };
     let open_ended = plan.directories.iter().any(|directory| directory.watch);
     let supervisor = Supervisor::new(tools.clone(), plan.shutdown, open_ended);
+    let listed = Listed {
+        config: plan.config,
+        databases: plan.databases.iter().map(|one| one.path.clone()).collect(),
+        directories: plan.directories.clone(),
+    };
+    let observing = observe::start(plan.observe, listed, supervisor.clone()).await?;
     let socket = match plan.socket.enabled {
         true => Some(socket::serve(
             &plan.socket,
@@ -89,6 +114,7 @@ pub async fn run(plan: plan::Replicate) -> anyhow::Result<Code> {
         None => Ok(until_over(&supervisor, &mut signals).await),
     };
     drop(socket);
+    observing.end().await;
     code
 }
 

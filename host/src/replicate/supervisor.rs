@@ -2,6 +2,7 @@
 
 use super::desk::{Ask, Desk, Report};
 use super::keeper::Keeper;
+use super::record::Record;
 use super::{Shutdown, Stop, Tools, more_severe};
 use crate::config::Database;
 use crate::exit::Code;
@@ -39,6 +40,13 @@ struct Entry {
     run: Run,
     /// It is stopped for good and then forgotten.
     leaving: bool,
+}
+
+/// A database as an observer sees it.
+pub struct Watched {
+    pub database: Database,
+    pub report: Report,
+    pub record: Arc<Record>,
 }
 
 /// A task that keeps a database, or did.
@@ -107,7 +115,9 @@ impl Supervisor {
         if let Some(other) = state.entries.iter().find(same_place) {
             return Err(Refusal::ReplicaTaken(other.database.path.clone()));
         }
-        let (desk, asked) = Desk::new();
+        let outages = self.0.tools.outages.clone();
+        let record = Record::new(&database.replica.location, outages);
+        let (desk, asked) = Desk::new(Arc::new(record));
         let desk = Arc::new(desk);
         let run = self.run(&database, &desk, asked);
         state.entries.push(Entry {
@@ -130,11 +140,16 @@ impl Supervisor {
         if !entry.run.has_ended() {
             return Ok(Change::None);
         }
-        let (desk, asked) = Desk::new();
+        let (desk, asked) = Desk::new(Arc::clone(&entry.desk.record));
         let before = entry.desk.report();
         desk.update(|report| {
             report.txid = before.txid;
             report.current_at = before.current_at;
+            report.verify = before.verify;
+            report.current = before.current;
+            report.replica = before.replica;
+            report.size_bytes = before.size_bytes;
+            report.page_size = before.page_size;
         });
         entry.desk = Arc::new(desk);
         entry.run = self.run(&entry.database, &entry.desk, asked);
@@ -176,6 +191,17 @@ impl Supervisor {
         drop(state);
         self.0.changed.send_replace(());
         Ok(entry.desk.report().txid)
+    }
+
+    /// Each database, with what is known of it and remembered.
+    pub fn watched(&self) -> Vec<Watched> {
+        let state = self.state();
+        let watched = |entry: &Entry| Watched {
+            database: entry.database.clone(),
+            report: entry.desk.report(),
+            record: Arc::clone(&entry.desk.record),
+        };
+        state.entries.iter().map(watched).collect()
     }
 
     /// What is known of each database.
@@ -269,7 +295,7 @@ impl Supervisor {
         let (end, ended) = watch::channel(None);
         let supervisor = self.clone();
         let keeper = Keeper {
-            tools: self.0.tools.clone(),
+            tools: self.0.tools.counted_by(desk.record.meter.clone()),
             database: database.clone(),
             shutdown: self.0.shutdown,
             desk: Arc::clone(desk),

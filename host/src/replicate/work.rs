@@ -118,12 +118,16 @@ impl<'a> Work<'a> {
                 _ = self.stopping.changed() => {}
                 // While objects are under way, upkeep goes on.
                 _ = upkeep.tick() => {
+                    if !idle {
+                        self.look_at_store(sync_began);
+                        self.measure_lag(accessor).await?;
+                    }
                     let waits = self.maintain(accessor).await?;
                     if idle && self.next.is_none() {
                         if waits {
                             self.next = Some(Instant::now());
-                        } else {
-                            self.is_current();
+                        } else if self.live {
+                            self.desk.is_current();
                         }
                     }
                 }
@@ -141,7 +145,10 @@ impl<'a> Work<'a> {
                     }
                 }
                 result = answer(&mut probe) => end = self.after_probe(result?),
-                result = answer(&mut compact) => end = self.after_compaction(result?),
+                result = answer(&mut compact) => {
+                    end = self.after_compaction(result?);
+                    self.measure(accessor).await?;
+                }
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
                     self.next = None;
                     sync_began = Instant::now();
@@ -187,6 +194,7 @@ impl<'a> Work<'a> {
         began: Instant,
     ) -> wasmtime::Result<Option<Code>> {
         self.desk.ends(SYNC);
+        self.count(&result, began);
         match result {
             Ok(synced) => {
                 self.plan_next(&synced, began);
@@ -196,14 +204,13 @@ impl<'a> Work<'a> {
             Err(error) if !self.shipping.proven && !health::is_passing(&error) => {
                 let database = &self.name;
                 tracing::error!(database, "{}", text(&error));
-                self.desk
-                    .update(|report| report.error = Some(text(&error).to_owned()));
+                self.desk.fails(text(&error));
                 return Ok(Some(Code::Error));
             }
             Err(error) => {
                 self.shipping.fails(&error);
-                self.desk
-                    .update(|report| report.error = Some(text(&error).to_owned()));
+                self.desk.update(|report| report.fails(text(&error)));
+                self.measure_lag(accessor).await?;
                 let wait = match error {
                     wit::Error::Busy(_) => RETRY_BUSY,
                     _ => RETRY,
@@ -217,35 +224,24 @@ impl<'a> Work<'a> {
         Ok(None)
     }
 
-    /// Nothing waits to be shipped.
-    fn is_current(&self) {
-        if self.live {
-            let now = SystemTime::now();
-            self.desk.update(|report| report.current_at = Some(now));
-        }
-    }
-
     /// Lets others know what a call of `sync` achieved.
     pub async fn tell(
         &mut self,
         accessor: &Accessor<State>,
         synced: &wit::Synced,
     ) -> wasmtime::Result<()> {
-        let replicator = self.replicate.seawall_replicator_replicator();
-        let standing = replicator.call_status(accessor).await?;
+        let standing = self.measure(accessor).await?;
         self.desk.update(|report| {
             report.phase = match synced.state {
                 wit::State::Waiting => Phase::Waiting,
                 wit::State::Live => Phase::Live,
             };
-            report.txid = standing.txid;
-            report.wal_bytes = standing.wal_bytes;
-            report.unshipped_bytes = standing.unshipped_bytes;
-            report.error = None;
-            if self.live && !synced.behind {
-                report.current_at = Some(SystemTime::now());
-            }
+            report.works();
         });
+        // Where there is no database nothing waits.
+        if !synced.behind {
+            self.desk.is_current();
+        }
         if synced.state == wit::State::Waiting {
             let text = "there is no database yet".to_owned();
             self.waiting.answer(&Err(text));
@@ -264,6 +260,12 @@ impl<'a> Work<'a> {
                 let _ = answer.send(position(&standing));
             }
             Ask::WhenShipped(answer) => self.waiting.add(answer),
+            Ask::Held(answer) => {
+                let replicator = self.replicate.seawall_replicator_replicator();
+                let held = replicator.call_held(accessor).await?;
+                // Nobody may be waiting any more.
+                let _ = answer.send(held);
+            }
         }
         Ok(())
     }
@@ -329,6 +331,7 @@ impl<'a> Work<'a> {
     pub fn fenced(&self, text: &str) -> Code {
         let database = &self.name;
         tracing::error!(database, "fenced: {text}");
+        self.desk.fails(&format!("fenced: {text}"));
         Code::Fenced
     }
 

@@ -2,7 +2,7 @@
 
 use crate::component::{Program, Session, wit};
 use crate::exit::Code;
-use crate::health::{Health, Task};
+use crate::health::{Health, Task, Telling};
 use crate::live::{Files, position_path};
 use crate::plan;
 use crate::table;
@@ -29,7 +29,7 @@ pub async fn follow(
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be received")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be received")?;
     let name = plan.output.display().to_string();
-    let mut health = Health::new(Task::Following, name.clone());
+    let mut health = Health::new(Task::Following, name.clone(), Telling::default());
     tracing::info!(
         database = name,
         "following the replica, a look each {interval:?}"

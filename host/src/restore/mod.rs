@@ -2,7 +2,7 @@
 
 mod files;
 mod follow;
-mod progress;
+pub mod progress;
 mod report;
 
 use crate::component::{self, Answer, Program, Session, wit};

@@ -114,6 +114,39 @@ pub struct DatabaseStatus {
     pub unshipped_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Ours; there if the replica is verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<VerifyStatus>,
+}
+
+/// Ours: what verifying the replica found.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct VerifyStatus {
+    pub interval_seconds: f64,
+    pub running: bool,
+    /// What the last proof that came to an end said; null: there was none yet.
+    pub sound: Option<bool>,
+    pub last_attempt: Option<String>,
+    pub last_success: Option<VerifySuccess>,
+    pub last_failure: Option<VerifyFailure>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct VerifySuccess {
+    pub at: String,
+    /// Of the newest moment that was restored.
+    pub txid: u64,
+    pub seconds: f64,
+    /// Bytes.
+    pub downloaded: u64,
+    /// How many moments were restored.
+    pub moments: usize,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct VerifyFailure {
+    pub at: String,
+    pub error: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

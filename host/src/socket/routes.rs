@@ -2,11 +2,12 @@
 
 use super::messages::{
     Changed, DatabaseStatus, Failure, Info, List, Listed, Named, Position, Register, Sync,
-    SyncStatus, Synced,
+    SyncStatus, Synced, VerifyFailure, VerifyStatus, VerifySuccess,
 };
 use crate::config::{self, Database, Findings, Replica};
 use crate::plan::Registered;
 use crate::replicate::{Ask, Change, Phase, Refusal, Report, Standing, Supervisor};
+use crate::verify::Verified;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
@@ -153,6 +154,7 @@ async fn register(State(served): Shared, body: Bytes) -> Answer<Changed> {
     let replica = replica(&wanted.replica_url)?;
     let database = Database {
         upkeep: served.registered.upkeep.clone(),
+        verify: served.registered.verify,
         require_fencing: served.registered.require_fencing,
         ..Database::new(path, replica)
     };
@@ -331,7 +333,28 @@ fn status((path, report): (PathBuf, Report)) -> DatabaseStatus {
         wal_bytes: report.wal_bytes,
         unshipped_bytes: report.unshipped_bytes,
         error: report.error,
+        verify: verify_status(report.verify),
     }
+}
+
+fn verify_status(verified: Verified) -> Option<VerifyStatus> {
+    Some(VerifyStatus {
+        interval_seconds: verified.interval?.as_secs_f64(),
+        running: verified.running,
+        sound: verified.sound,
+        last_attempt: verified.last_attempt.and_then(moment),
+        last_success: verified.last_success.map(|success| VerifySuccess {
+            at: moment(success.at).unwrap_or_default(),
+            txid: success.txid,
+            seconds: success.seconds,
+            downloaded: success.downloaded,
+            moments: success.moments,
+        }),
+        last_failure: verified.last_failure.map(|failure| VerifyFailure {
+            at: moment(failure.at).unwrap_or_default(),
+            error: failure.error,
+        }),
+    })
 }
 
 /// `2026-11-25T22:37:18.100513299Z`.

@@ -6,5 +6,7 @@ mod directories;
 mod exec;
 mod following;
 mod many;
+mod observe;
 mod once;
 mod scene;
+mod web;

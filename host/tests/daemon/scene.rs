@@ -84,6 +84,11 @@ impl Scene {
 
     /// Starts a command that goes on.
     pub fn start(&self, arguments: &[&str]) -> Running {
+        self.start_with(arguments, &[])
+    }
+
+    /// The same with these variables.
+    pub fn start_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Running {
         let log = self.path("log");
         let file = File::options()
             .create(true)
@@ -92,6 +97,7 @@ impl Scene {
             .unwrap();
         let child = self
             .command(arguments)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
             .stderr(file)

@@ -170,7 +170,7 @@ fn report(db: &Path, notes: &[Note], killed_ms: f64) -> Result<ExitCode> {
     );
     println!("to one sync-interval (1 s unless you set it) before it goes to the bucket.");
     println!(
-        "Next: put `seawall replicate` beside your own app; README.md shows how for HedgeDoc."
+        "Next: put `seawall replicate` beside your own app; docs/hedgedoc.md shows how for HedgeDoc."
     );
     Ok(ExitCode::SUCCESS)
 }

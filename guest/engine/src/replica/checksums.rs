@@ -4,24 +4,36 @@
 //! The file beside the database (all integers little-endian):
 //!
 //! ```text
-//! "SWCK" | version u32 | page size u32 | pages u32 | TXID u64 | rolling u64 | pages × u64 | CRC-64 u64
+//! "SWCK" | version u32 | page size u32 | pages u32 | TXID u64 | rolling u64 | writer u64 | pages × u64
+//! | CRC-64 u64
 //! ```
 //!
 //! It is a cache: bound to a TXID, verified against the replica, and when it is missing or
-//! doubtful the price is one full copy.
+//! doubtful the price is one full copy. It also says who ships from this file: what somebody else
+//! shipped since that TXID is not in it.
 
 use crate::ltx::{Crc64, Rolling};
 use crate::units::{PageSize, Pgno, Txid};
 
 const MAGIC: &[u8; 4] = b"SWCK";
-const VERSION: u32 = 1;
-const HEADER_BYTES: usize = 32;
+const VERSION: u32 = 2;
+const HEADER_BYTES: usize = 40;
 
 /// One checksum for each page; 0 for the lock page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checksums {
     pages: Vec<u64>,
     rolling: Rolling,
+}
+
+/// What the file beside the database says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    pub txid: Txid,
+    /// The NodeID of the process that shipped last from this database; 0: it was restored, and
+    /// nothing was shipped from it.
+    pub writer: u64,
+    pub checksums: Checksums,
 }
 
 impl Checksums {
@@ -71,7 +83,7 @@ impl Checksums {
         }
     }
 
-    pub fn encode(&self, txid: Txid, page_size: PageSize) -> Vec<u8> {
+    pub fn encode(&self, txid: Txid, page_size: PageSize, writer: u64) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEADER_BYTES + 8 * self.pages.len() + 8);
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
@@ -79,6 +91,7 @@ impl Checksums {
         bytes.extend_from_slice(&self.pages().to_le_bytes());
         bytes.extend_from_slice(&txid.0.to_le_bytes());
         bytes.extend_from_slice(&self.database().to_le_bytes());
+        bytes.extend_from_slice(&writer.to_le_bytes());
         for page in &self.pages {
             bytes.extend_from_slice(&page.to_le_bytes());
         }
@@ -88,7 +101,7 @@ impl Checksums {
     }
 
     /// `None`: not such a file, damaged, or of another page size.
-    pub fn decode(bytes: &[u8], page_size: PageSize) -> Option<(Txid, Checksums)> {
+    pub fn decode(bytes: &[u8], page_size: PageSize) -> Option<Saved> {
         let (body, crc) = bytes.split_at_checked(bytes.len().checked_sub(8)?)?;
         let (header, pages) = body.split_at_checked(HEADER_BYTES)?;
         let word =
@@ -109,7 +122,11 @@ impl Checksums {
             .map(|page| u64::from_le_bytes(page.try_into().unwrap_or_default()))
             .collect();
         let checksums = Checksums::new(pages);
-        (checksums.database() == long(24)).then_some((Txid(long(16)), checksums))
+        (checksums.database() == long(24)).then_some(Saved {
+            txid: Txid(long(16)),
+            writer: long(32),
+            checksums,
+        })
     }
 }
 
@@ -129,14 +146,19 @@ mod tests {
     #[test]
     fn what_was_written_is_read_again() {
         let (size, checksums) = sample();
-        let bytes = checksums.encode(Txid(7), size);
-        assert_eq!(Checksums::decode(&bytes, size), Some((Txid(7), checksums)));
+        let bytes = checksums.encode(Txid(7), size, 9);
+        let saved = Saved {
+            txid: Txid(7),
+            writer: 9,
+            checksums,
+        };
+        assert_eq!(Checksums::decode(&bytes, size), Some(saved));
     }
 
     #[test]
     fn any_flipped_bit_or_cut_makes_the_file_doubtful() {
         let (size, checksums) = sample();
-        let bytes = checksums.encode(Txid(7), size);
+        let bytes = checksums.encode(Txid(7), size, 9);
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 4;

@@ -14,6 +14,7 @@ pub mod plan;
 mod probe;
 mod resume;
 mod ship;
+mod standing;
 pub mod upload;
 mod view;
 
@@ -23,12 +24,12 @@ mod tests;
 pub use database::VFS_NAME;
 pub use error::Error;
 pub use probe::honours_conditions;
+pub use standing::{Moment, Standing};
 
 use crate::ltx::Layout;
 use crate::ports::{Environment, FileKind, Files, LogLevel, Objects};
 use crate::units::Txid;
 use checkpoint::{After, SEAL_ROUNDS, Upkeep};
-use checksums::Checksums;
 use database::Database;
 use levels::Levels;
 use levels::schedule::Schedule;
@@ -66,17 +67,6 @@ pub struct Synced {
     pub behind: bool,
     /// Everything that was committed when the call began is durable.
     pub complete: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
-    pub live: bool,
-    pub txid: Txid,
-    /// Bytes; 0 when not live.
-    pub page_size: u32,
-    pub pages: u32,
-    pub wal_bytes: u64,
-    pub unshipped_bytes: u64,
 }
 
 #[derive(Default)]
@@ -332,7 +322,7 @@ impl<O: Objects> Replicator<O> {
         if state.upkeep.saved == Some(tip.txid) {
             return;
         }
-        let bytes = checksums.encode(tip.txid, database.page_size);
+        let bytes = checksums.encode(tip.txid, database.page_size, self.writer);
         match self.files.replace_whole(FileKind::Checksums, &bytes) {
             Ok(()) => {
                 state.upkeep.saved = Some(tip.txid);
@@ -343,43 +333,6 @@ impl<O: Objects> Replicator<O> {
                 &format!("the page checksums cannot be saved ({error}); the next start may cost a full copy"),
             ),
         }
-    }
-
-    pub fn standing(&self) -> Standing {
-        self.with(|state| {
-            let txid = state.tip.as_ref().map_or(Txid::ZERO, |tip| tip.txid);
-            let pages = state
-                .tip
-                .as_ref()
-                .and_then(|tip| tip.checksums.as_ref())
-                .map_or(0, Checksums::pages);
-            let Some(database) = &mut state.database else {
-                return Standing {
-                    live: false,
-                    txid,
-                    page_size: 0,
-                    pages: 0,
-                    wal_bytes: 0,
-                    unshipped_bytes: 0,
-                };
-            };
-            let end = database.index().map(|index| index.end(database.page_size));
-            let unshipped_bytes = match (end, state.tip.as_ref().map(|tip| tip.place)) {
-                (Some(end), Some(Place::At(shipped))) if end.salts == shipped.salts => {
-                    end.offset.saturating_sub(shipped.offset)
-                }
-                (Some(end), _) => end.offset - crate::wal::HEADER_BYTES,
-                (None, _) => 0,
-            };
-            Standing {
-                live: true,
-                txid,
-                page_size: database.page_size.get(),
-                pages,
-                wal_bytes: database.wal_bytes().unwrap_or(0),
-                unshipped_bytes,
-            }
-        })
     }
 
     /// Lets go of the database and its locks. Ships nothing.

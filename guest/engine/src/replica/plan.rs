@@ -193,6 +193,22 @@ fn compare(database: &mut Database, index: &IndexHeader, tip: &Tip) -> Result<Ne
     })))
 }
 
+/// Whether the database is what it was when it had these checksums.
+pub fn is_as(
+    database: &mut Database,
+    index: &IndexHeader,
+    known: &Checksums,
+) -> Result<bool, Error> {
+    let pages = match whole_wal(database, index)? {
+        Some(_) => index.pages,
+        None => database.file_pages()?,
+    };
+    if pages != known.pages() {
+        return Ok(false);
+    }
+    Ok(Checksums::new(database.checksums(pages)?) == *known)
+}
+
 /// Makes sure that pages are read as of the last commit. Returns where that is; `None`: the WAL is
 /// empty.
 fn whole_wal(database: &mut Database, index: &IndexHeader) -> Result<Option<WalPosition>, Error> {

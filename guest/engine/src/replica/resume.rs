@@ -4,18 +4,18 @@
 //! disk still holds that point, shipping goes on from there. Else the database is compared with
 //! the checksums of what was shipped, if they can be had, and only what differs is shipped.
 
-use super::Replicator;
-use super::checksums::Checksums;
+use super::checksums::{Checksums, Saved};
 use super::database::Database;
 use super::error::Error;
 use super::levels::Levels;
 use super::levels::holdings::Holdings;
 use super::place::Place;
-use super::plan::Tip;
+use super::plan::{self, Tip};
+use super::{Replicator, State, VFS_NAME};
 use crate::ltx::header::HEADER_BYTES;
 use crate::ltx::{Header, ObjectName};
 use crate::ports::{ByteRange, FileError, FileKind, LogLevel, Objects};
-use crate::restore::{self, Listing};
+use crate::restore::{self, Listing, RestoreError};
 use crate::units::{PageSize, Txid};
 use crate::wal::{self, IndexHeader, WalHeader};
 
@@ -49,13 +49,19 @@ impl<O: Objects> Replicator<O> {
                 replica: header.page_size,
             });
         }
-        let checksums = self.find_checksums(&listing, &header).await;
-        self.with(|state| -> Result<(), Error> {
+        let place = self.with(|state| match state.database.as_mut() {
+            Some(database) => place_of(database, &header),
+            None => Ok(Place::Unknown),
+        })?;
+        let mut saved = self.saved_checksums(page_size);
+        if let (Place::Unknown, Some(known)) = (place, &saved)
+            && is_overtaken(known, &header)
+        {
+            saved = Some(self.catch_up(known, &listing, &header).await?);
+        }
+        let checksums = self.find_checksums(saved, &listing, &header).await?;
+        self.with(|state| {
             state.epoch = header.extra.epoch.wrapping_add(1);
-            let place = match state.database.as_mut() {
-                Some(database) => place_of(database, &header)?,
-                None => Place::Unknown,
-            };
             let how = match (place, &checksums) {
                 (Place::At(_), _) => "the WAL still holds that point: going on from there",
                 (_, Some(_)) => "the WAL has moved on: comparing the database with it",
@@ -74,8 +80,27 @@ impl<O: Objects> Replicator<O> {
                 checksums,
             });
             state.levels = Some(self.levels(&listing, newest.max));
-            Ok(())
-        })
+            self.sign(state);
+        });
+        Ok(())
+    }
+
+    /// Says beside the database who ships from it from now on, before anything is shipped.
+    fn sign(&self, state: &mut State) {
+        let known = state
+            .tip
+            .as_ref()
+            .is_some_and(|tip| tip.checksums.is_some());
+        state.upkeep.saved = None;
+        if known {
+            self.save_checksums(state);
+        } else if let Err(error) = self.files.delete(FileKind::Checksums, true)
+            && error != FileError::NotFound
+        {
+            // Left there, it would make what we ship look like somebody else's.
+            let text = format!("page checksums that are of no use cannot be removed: {error}");
+            self.log(LogLevel::Warn, &text);
+        }
     }
 
     fn levels(&self, listing: &Listing, tip: Txid) -> Levels {
@@ -98,46 +123,122 @@ impl<O: Objects> Replicator<O> {
         Ok(header)
     }
 
-    /// The checksums of what was shipped as of the newest object: the cache, brought up to date
-    /// with the objects since, and verified against the checksum in the newest header.
-    async fn find_checksums(&self, listing: &Listing, newest: &Header) -> Option<Checksums> {
-        let cached = match self.files.load_whole(FileKind::Checksums) {
-            Ok(bytes) => bytes,
-            Err(FileError::NotFound) => return None,
+    fn saved_checksums(&self, page_size: PageSize) -> Option<Saved> {
+        match self.files.load_whole(FileKind::Checksums) {
+            Ok(bytes) => Checksums::decode(&bytes, page_size),
+            Err(FileError::NotFound) => None,
             Err(error) => {
                 self.log(LogLevel::Warn, &format!("page checksums: {error}"));
-                return None;
+                None
             }
-        };
-        let (txid, checksums) = Checksums::decode(&cached, newest.page_size)?;
-        let expected = newest.extra.database_checksum?;
-        if txid > newest.max {
-            return None;
         }
-        let mut pages = checksums.into_pages();
-        if txid < newest.max {
-            let layout = self.settings.layout;
+    }
+
+    /// Somebody else shipped since this database was in step. Where nobody has changed it since, it
+    /// is brought up to date; else two histories begin here, and that is for people to decide.
+    async fn catch_up(
+        &self,
+        known: &Saved,
+        listing: &Listing,
+        newest: &Header,
+    ) -> Result<Saved, Error> {
+        let layout = self.settings.layout;
+        let (objects, environment) = (&self.objects, &*self.environment);
+        let is_untouched = || {
+            self.with(|state| {
+                let Some(database) = &mut state.database else {
+                    return false;
+                };
+                let index = database.index();
+                index.is_some_and(|index| {
+                    plan::is_as(database, &index, &known.checksums).unwrap_or(false)
+                })
+            })
+        };
+        let from = (listing, known.txid);
+        let done =
+            restore::catch_up(objects, environment, layout, VFS_NAME, from, is_untouched).await;
+        match done {
+            Ok(()) => {}
+            Err(RestoreError::Changed) => {
+                let (txid, author) = (newest.max, format!("the writer {:016x}", newest.node));
+                self.with(|state| state.fenced = Some((txid, author.clone())));
+                return Err(Error::Fenced { txid, author });
+            }
+            Err(error) => return Err(error.into()),
+        }
+        self.log(
+            LogLevel::Warn,
+            &format!(
+                "another writer went on from TXID {} to {}, and nobody changed this database \
+                 since: it was brought up to date",
+                known.txid, newest.max
+            ),
+        );
+        let mut pages = known.checksums.clone().into_pages();
+        restore::roll_forward(
+            objects,
+            environment,
+            layout,
+            listing,
+            known.txid,
+            &mut pages,
+        )
+        .await?;
+        Ok(Saved {
+            txid: newest.max,
+            writer: self.writer,
+            checksums: Checksums::new(pages),
+        })
+    }
+
+    /// The checksums of what was shipped as of the newest object: the cache, brought up to date
+    /// with the objects since, and verified against the checksum in the newest header.
+    ///
+    /// Errors: the store is away.
+    async fn find_checksums(
+        &self,
+        saved: Option<Saved>,
+        listing: &Listing,
+        newest: &Header,
+    ) -> Result<Option<Checksums>, Error> {
+        let (Some(saved), Some(expected)) = (saved, newest.extra.database_checksum) else {
+            return Ok(None);
+        };
+        if saved.txid > newest.max {
+            return Ok(None);
+        }
+        let mut pages = saved.checksums.into_pages();
+        if saved.txid < newest.max {
             let rolled = restore::roll_forward(
                 &self.objects,
                 &*self.environment,
-                layout,
+                self.settings.layout,
                 listing,
-                txid,
+                saved.txid,
                 &mut pages,
             )
             .await;
-            if let Err(error) = rolled {
-                self.log(
-                    LogLevel::Warn,
-                    &format!("page checksums cannot be brought up to date: {error}"),
-                );
-                return None;
+            match rolled.map_err(Error::from) {
+                Ok(_) => {}
+                Err(error @ (Error::Store(_) | Error::Denied(_))) => return Err(error),
+                Err(error) => {
+                    let text = format!("page checksums cannot be brought up to date: {error}");
+                    self.log(LogLevel::Warn, &text);
+                    return Ok(None);
+                }
             }
         }
         let checksums = Checksums::new(pages);
-        (checksums.database() == expected && checksums.pages() == newest.commit)
-            .then_some(checksums)
+        let sound = checksums.database() == expected && checksums.pages() == newest.commit;
+        Ok(sound.then_some(checksums))
     }
+}
+
+/// Whether the newest object is somebody else's who went on without this database. Litestream leaves
+/// no name, and works on the same file when it takes over.
+fn is_overtaken(saved: &Saved, newest: &Header) -> bool {
+    saved.txid < newest.max && newest.node != 0 && newest.node != saved.writer
 }
 
 /// Does the WAL on disk still hold the point that the header names?

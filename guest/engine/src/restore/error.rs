@@ -42,6 +42,8 @@ pub enum RestoreError {
          file anew"
     )]
     Position(String),
+    #[error("somebody has changed the database")]
+    Changed,
     /// A reader keeps the followed file locked, or it is none of SQLite's.
     #[error("writing the followed file: {0}")]
     Sqlite(String),

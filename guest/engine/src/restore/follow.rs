@@ -4,22 +4,22 @@
 //! or nothing, and a follower that dies half way leaves a journal that the next reader rolls back.
 //! The position is written after that. Applied twice, an object changes nothing.
 
-use std::ops::ControlFlow;
-
 use rusqlite::{Connection, OpenFlags, params};
 
-use crate::ltx::{Decoder, Event, Header, Layout, ObjectName};
+use crate::ltx::{Event, Header, Layout, ObjectName};
 use crate::ports::{Environment, FileError, FileKind, Files, LiveFile, Objects};
 use crate::restore::error::{Damage, RestoreError};
-use crate::restore::fetch::{Source, check_name};
+use crate::restore::fetch::Source;
 use crate::restore::plan::{Listed, Listing, Plan, PlanError, Target, plan};
-use crate::restore::rolling::{Piece, ranges, read};
-use crate::restore::{REPLANS, flow};
+use crate::restore::reading::read_all;
+use crate::restore::{DEFAULT_PARALLELISM, REPLANS};
 use crate::units::{Level, PageSize, Pgno, Txid};
 use crate::vfs;
 
-/// Where the database header says which journal it is written with; both bytes 1: rollback.
+/// Where the database header says which journal it is written with.
 const JOURNAL_VERSIONS: usize = 18;
+const ROLLBACK: [u8; 2] = [1, 1];
+const WAL: [u8; 2] = [2, 2];
 /// A reader may keep the file locked for so long; then it is tried again at the next step.
 const LOCK_WAIT: std::time::Duration = std::time::Duration::from_millis(1000);
 
@@ -35,7 +35,7 @@ pub struct Followed {
 /// Makes a restored file one that can be followed: rollback mode, and its position beside it.
 pub fn begin(files: &dyn Files, file: &dyn LiveFile, txid: Txid) -> Result<(), FileError> {
     if file.size()? > JOURNAL_VERSIONS as u64 {
-        file.write(JOURNAL_VERSIONS as u64, &[1, 1])?;
+        file.write(JOURNAL_VERSIONS as u64, &ROLLBACK)?;
         file.sync(false)?;
     }
     write_position(files, txid)
@@ -86,6 +86,35 @@ pub async fn follow<O: Objects>(
     Ok(done)
 }
 
+/// Brings a database in WAL mode up to the newest transaction, while others may have it open.
+///
+/// `is_untouched` must hold: nobody has changed the database since it was at `from`. Errors:
+/// [`RestoreError::Changed`] when it does not, or when somebody commits meanwhile.
+pub async fn catch_up<O: Objects>(
+    objects: &O,
+    environment: &dyn Environment,
+    layout: Layout,
+    vfs_name: &str,
+    (listing, from): (&Listing, Txid),
+    is_untouched: impl Fn() -> bool,
+) -> Result<(), RestoreError> {
+    let source = Source::new(objects, environment, layout);
+    let plan = plan(listing, Some(from), Target::Latest)?;
+    let mut database = Database::open(vfs_name, WAL)?;
+    database.version = Some(database.data_version()?);
+    if !is_untouched() {
+        return Err(RestoreError::Changed);
+    }
+    for object in &plan.objects {
+        let applied = apply(&source, &database, DEFAULT_PARALLELISM, object).await;
+        if let Err(error) = applied {
+            database.roll_back();
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
 /// What leads on from `from`. One request when there is nothing: the newest object of level 0 is
 /// never deleted.
 async fn news<O: Objects>(
@@ -124,7 +153,7 @@ async fn apply_all<O: Objects>(
     plan: &Plan,
     done: &mut Followed,
 ) -> Result<(), RestoreError> {
-    let database = Database::open(vfs_name)?;
+    let database = Database::open(vfs_name, ROLLBACK)?;
     for object in &plan.objects {
         let applied = apply(source, &database, parallelism, object).await;
         match applied {
@@ -148,35 +177,25 @@ async fn apply<O: Objects>(
     object: &Listed,
 ) -> Result<u32, RestoreError> {
     database.begin()?;
-    let mut decoder = Decoder::new();
     let mut header: Option<Header> = None;
     let mut pages = 0;
-    let pieces = ranges(object).map(|(object, range)| read(source, object, range));
-    let take = |piece: Piece| {
-        let damaged = |why| source.damaged(object, why);
-        decoder.push(&piece.bytes);
-        while let Some(event) = decoder.event().map_err(damaged)? {
-            match event {
-                Event::Header(found) => {
-                    check_name(object, found).map_err(|why| source.damaged(object, why))?;
-                    database
-                        .check_page_size(found.page_size)
-                        .map_err(|why| source.damaged(object, why))?;
-                    header = Some(*found);
-                }
-                Event::Page { pgno, data } => {
-                    database.write(pgno, data)?;
-                    pages += 1;
-                }
-                Event::End(_) => {}
+    read_all(source, [object], parallelism.max(1), |object, event| {
+        match event {
+            Event::Header(found) => {
+                database
+                    .check_page_size(found.page_size)
+                    .map_err(|why| source.damaged(object, why))?;
+                header = Some(*found);
             }
+            Event::Page { pgno, data } => {
+                database.write(pgno, data)?;
+                pages += 1;
+            }
+            Event::End(_) => {}
         }
-        Ok(ControlFlow::Continue(()))
-    };
-    flow::run(pieces, parallelism.max(1), flow::Order::Given, take).await?;
-    decoder
-        .finish()
-        .map_err(|why| source.damaged(object, why))?;
+        Ok(())
+    })
+    .await?;
     if let Some(header) = header {
         database.commit(header.commit)?;
     }
@@ -187,10 +206,14 @@ async fn apply<O: Objects>(
 struct Database {
     connection: Connection,
     page_size: PageSize,
+    /// What the first page says of the journal, whatever the replica's says.
+    journal: [u8; 2],
+    /// As of which nobody else has changed it; `None`: nobody else writes it.
+    version: Option<i64>,
 }
 
 impl Database {
-    fn open(vfs_name: &str) -> Result<Database, RestoreError> {
+    fn open(vfs_name: &str, journal: [u8; 2]) -> Result<Database, RestoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags_and_vfs(vfs::DATABASE_NAME, flags, vfs_name)?;
         connection.busy_timeout(LOCK_WAIT)?;
@@ -202,7 +225,17 @@ impl Database {
         Ok(Database {
             connection,
             page_size,
+            journal,
+            version: None,
         })
+    }
+
+    /// Moves on whenever somebody else commits.
+    fn data_version(&self) -> Result<i64, RestoreError> {
+        let version = self
+            .connection
+            .pragma_query_value(None, "data_version", |row| row.get(0))?;
+        Ok(version)
     }
 
     fn check_page_size(&self, found: PageSize) -> Result<(), Damage> {
@@ -214,7 +247,11 @@ impl Database {
     }
 
     fn begin(&self) -> Result<(), RestoreError> {
-        Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?)
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        match self.version {
+            Some(version) if version != self.data_version()? => Err(RestoreError::Changed),
+            _ => Ok(()),
+        }
     }
 
     fn write(&self, pgno: Pgno, page: &[u8]) -> Result<(), RestoreError> {
@@ -223,7 +260,7 @@ impl Database {
             .prepare_cached("INSERT INTO sqlite_dbpage(pgno, data) VALUES (?1, ?2)")?;
         if pgno == Pgno(1) {
             let mut first = page.to_vec();
-            first[JOURNAL_VERSIONS..JOURNAL_VERSIONS + 2].copy_from_slice(&[1, 1]);
+            first[JOURNAL_VERSIONS..JOURNAL_VERSIONS + 2].copy_from_slice(&self.journal);
             insert.execute(params![pgno.0, first])?;
         } else {
             insert.execute(params![pgno.0, page])?;

@@ -7,9 +7,9 @@ use crate::ltx::{Decoder, Event, Header, Layout, Summary};
 use crate::pageset::PageSet;
 use crate::ports::{Environment, Objects};
 use crate::restore::error::RestoreError;
-use crate::restore::fetch::{Content, Source, check_name};
+use crate::restore::fetch::{Content, Source};
 use crate::restore::plan::{Listed, Listing, PlanError, lead_on};
-use crate::restore::rolling::{Piece, ranges, read};
+use crate::restore::reading::read_all;
 use crate::restore::{DEFAULT_PARALLELISM, flow};
 use crate::units::Txid;
 
@@ -65,32 +65,19 @@ pub async fn check_object<O: Objects>(
     object: &Listed,
 ) -> Result<(Header, Summary), RestoreError> {
     let source = Source::new(objects, environment, layout);
-    let mut decoder = Decoder::new();
-    let mut header = None;
-    let mut summary = None;
-    let pieces = ranges(object).map(|(object, range)| read(&source, object, range));
-    let take = |piece: Piece| {
-        let damaged = |why| source.damaged(object, why);
-        decoder.push(&piece.bytes);
-        while let Some(event) = decoder.event().map_err(damaged)? {
-            match event {
-                Event::Header(found) => {
-                    check_name(object, found).map_err(|why| source.damaged(object, why))?;
-                    header = Some(*found);
-                }
-                Event::Page { .. } => {}
-                Event::End(end) => summary = Some(end),
-            }
+    let (mut header, mut summary) = (None, None);
+    read_all(&source, [object], DEFAULT_PARALLELISM, |_, event| {
+        match event {
+            Event::Header(found) => header = Some(*found),
+            Event::Page { .. } => {}
+            Event::End(end) => summary = Some(end),
         }
-        Ok(ControlFlow::Continue(()))
-    };
-    flow::run(pieces, DEFAULT_PARALLELISM, flow::Order::Given, take).await?;
-    decoder
-        .finish()
-        .map_err(|why| source.damaged(object, why))?;
+        Ok(())
+    })
+    .await?;
     match (header, summary) {
         (Some(header), Some(summary)) => Ok((header, summary)),
-        // `finish` refuses a file without header or end.
+        // A file without header or end is refused.
         _ => Err(PlanError::Empty.into()),
     }
 }

@@ -13,6 +13,8 @@ mod inspect;
 mod moment;
 mod pages;
 mod plan;
+pub mod proof;
+mod reading;
 mod rolling;
 mod whole;
 
@@ -28,8 +30,9 @@ use crate::units::{Level, PageSize, Txid};
 pub use error::{Damage, RestoreError};
 pub use fetch::SMALL_OBJECT_BYTES;
 pub(crate) use fetch::Source;
-pub use follow::{Followed, begin as begin_following, follow};
+pub use follow::{Followed, begin as begin_following, catch_up, follow};
 pub use inspect::{changed_pages, check_object, is_as_sent};
+pub use moment::points;
 pub use pages::{MAX_CHUNK_BYTES, MAX_PAGES, MERGED_GAP_BYTES, READ_WHOLE_PERCENT, TooLarge};
 pub use plan::{Listed, Listing, Plan, PlanError, Target, plan};
 pub use rolling::{Rolled, roll_forward};
@@ -117,20 +120,20 @@ pub async fn list<O: Objects>(
     }
 }
 
-/// What [`restore`] would read, and when its last transaction was committed, Unix milliseconds.
+/// What [`restore`] would read, and the newest object's header.
 pub async fn plan_for<O: Objects>(
     objects: &O,
     environment: &dyn Environment,
     layout: Layout,
     target: Target,
-) -> Result<(Plan, u64), RestoreError> {
+) -> Result<(Plan, Header), RestoreError> {
     let source = Source::new(objects, environment, layout);
     let listing = source.list().await?;
     let target = moment::resolve(&source, &listing, target).await?;
     let plan = plan(&listing, None, target)?;
     let last = plan.objects.last().ok_or(PlanError::Empty)?;
-    let time_ms = moment::time_ms(&source, last).await?;
-    Ok((plan, time_ms))
+    let header = moment::header(&source, last).await?;
+    Ok((plan, header))
 }
 
 /// Rebuilds the database in `file`, whose content is replaced.

@@ -5,7 +5,7 @@ use crate::ltx::header::HEADER_BYTES;
 use crate::ports::{ByteRange, Objects};
 use crate::restore::error::{Damage, RestoreError};
 use crate::restore::fetch::{Source, check_name};
-use crate::restore::plan::{Listed, Listing, PlanError, Target, plan};
+use crate::restore::plan::{Listed, Listing, PlanError, Target};
 use crate::units::Txid;
 
 /// The goal of a restore: a target by time is looked up in the objects' headers.
@@ -44,59 +44,36 @@ pub async fn resolve<O: Objects>(
     })
 }
 
-/// The transactions to which the replica can be restored, each with an object that ends there.
-fn points(listing: &Listing) -> Vec<Listed> {
+/// The transactions to which the replica can be restored, each with an object that ends there, in
+/// ascending order.
+pub fn points(listing: &Listing) -> Vec<Listed> {
     let mut ends: Vec<Listed> = listing.objects().to_vec();
     ends.sort_by_key(|object| (object.name.max, object.size));
+    let mut reached: Option<Txid> = None;
+    // Whatever leads to an object ends before it does, so that one pass finds them all.
+    ends.retain(|object| {
+        let name = object.name;
+        let reachable = name.is_snapshot() || reached.is_some_and(|txid| name.min <= txid.next());
+        if reachable {
+            reached = Some(name.max);
+        }
+        reachable
+    });
     ends.dedup_by_key(|object| object.name.max);
-    let oldest = listing
-        .objects()
-        .iter()
-        .filter(|object| object.name.is_snapshot())
-        .map(|object| object.name.max)
-        .min();
-    let reachable = |txid: Txid| plan(listing, None, Target::Txid(txid)).is_ok();
-    ends.retain(|object| oldest.is_some_and(|oldest| object.name.max >= oldest));
-    // Ends in a hole between two snapshots are rare: only then is each one tried.
-    match listing.newest() {
-        Some(newest) if reachable_all(listing, newest.max) => ends,
-        _ => {
-            ends.retain(|object| reachable(object.name.max));
-            ends
-        }
-    }
-}
-
-/// Whether one chain of objects leads from the oldest snapshot to the newest transaction.
-fn reachable_all(listing: &Listing, newest: Txid) -> bool {
-    let snapshots = listing.objects().iter();
-    let oldest = snapshots
-        .filter(|object| object.name.is_snapshot())
-        .min_by_key(|object| object.name.max);
-    let Some(oldest) = oldest else {
-        return false;
-    };
-    let mut reached = oldest.name.max;
-    let mut others: Vec<&Listed> = listing
-        .objects()
-        .iter()
-        .filter(|object| !object.name.is_snapshot())
-        .collect();
-    others.sort_by_key(|object| object.name.min);
-    for object in others {
-        if object.name.min > reached.next() {
-            return false;
-        }
-        reached = reached.max(object.name.max);
-    }
-    reached == newest
+    ends
 }
 
 /// When an object's last transaction was committed, Unix milliseconds.
-pub async fn time_ms<O: Objects>(
+async fn time_ms<O: Objects>(source: &Source<'_, O>, object: &Listed) -> Result<u64, RestoreError> {
+    let header = header(source, object).await?;
+    Ok(header.timestamp_ms.max(0) as u64)
+}
+
+/// An object's header.
+pub async fn header<O: Objects>(
     source: &Source<'_, O>,
     object: &Listed,
-) -> Result<u64, RestoreError> {
+) -> Result<Header, RestoreError> {
     let range = ByteRange {
         offset: 0,
         length: HEADER_BYTES as u64,
@@ -112,7 +89,7 @@ pub async fn time_ms<O: Objects>(
     };
     let (header, _) = Header::parse(head).map_err(|why| source.damaged(object, why))?;
     check_name(object, &header).map_err(|why| source.damaged(object, why))?;
-    Ok(header.timestamp_ms.max(0) as u64)
+    Ok(header)
 }
 
 /// Unix time, milliseconds; shown in UTC as RFC 3339, as `-timestamp` takes it.

@@ -19,14 +19,23 @@ pub static DATABASE: Group = Group {
             Text,
             "Which files of dir are databases, by their names: * ? [a-z] [^a-z].",
         ),
-        Key::works("recursive", Boolean, "Look into the directories below dir, too.").or("false"),
+        Key::works(
+            "recursive",
+            Boolean,
+            "Look into the directories below dir, too.",
+        )
+        .or("false"),
         Key::works(
             "watch",
             Boolean,
             "Start and stop as databases come to dir and go.",
         )
         .or("false"),
-        Key::works("replica", Mapping(&REPLICA), "Where the database is replicated to."),
+        Key::works(
+            "replica",
+            Mapping(&REPLICA),
+            "Where the database is replicated to.",
+        ),
         Key::works(
             "replicas",
             Mappings(&REPLICA),
@@ -53,7 +62,7 @@ pub static DATABASE: Group = Group {
         Key::works(
             "truncate-page-n",
             Integer,
-            "A WAL of this many pages is also cut to length zero; 0 for the default, below 0 never.",
+            "A WAL of more pages is complained of in the log; 0 for the default, below 0 never.",
         )
         .or("121359"),
         Key::works(

@@ -43,6 +43,8 @@ pub enum Shape {
     Count,
     /// A whole number.
     Integer,
+    /// A number that is not below zero.
+    Price,
     /// Unix permissions in octal.
     Permissions,
     Choice(&'static [&'static str]),

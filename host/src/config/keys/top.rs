@@ -2,10 +2,10 @@
 
 use super::replica::{CONNECTION, ELSEWHERE, LEGACY_TIMES, SETTINGS};
 use super::{DATABASE, Group, Key, Shape};
-use Shape::{Boolean, Choice, Duration, Interval, Mapping, Mappings, Permissions, Text};
+use Shape::{
+    Boolean, Choice, Duration, Interval, Mapping, Mappings, Permissions, Price, Secret, Size, Text,
+};
 
-const NOT_SERVED: &str = "no metrics are served";
-const NO_HEARTBEAT: &str = "no heartbeats are sent";
 pub const ALWAYS_VERIFIED: &str =
     "the content of every merged object is verified before what it replaces is deleted, always";
 
@@ -76,11 +76,40 @@ const KEYS: &[Key] = &[
         Mapping(&VALIDATION),
         "Verification of the replica.",
     ),
+    Key::works(
+        "verify",
+        Mapping(&VERIFY),
+        "Whether the replica can be restored is proven again and again.",
+    ),
     Key::inert("verify-compaction", ALWAYS_VERIFIED),
-    Key::inert("addr", NOT_SERVED),
+    Key::works(
+        "addr",
+        Text,
+        "Where /metrics, /healthz, /readyz and the status page are served: :9090, 127.0.0.1:9090.",
+    ),
+    Key::works(
+        "ready-max-lag",
+        Interval,
+        "/readyz says no, and no heartbeat is sent, while a database is further behind.",
+    )
+    .or("30s"),
+    Key::works(
+        "heartbeat-url",
+        Secret,
+        "Asked for by GET while every database is current.",
+    ),
+    Key::works(
+        "heartbeat-interval",
+        Interval,
+        "How often that is done; 1m at least.",
+    )
+    .or("5m"),
+    Key::works(
+        "prices",
+        Mapping(&PRICES),
+        "What the store asks for its services, to estimate the costs.",
+    ),
     Key::inert("mcp-addr", "no MCP server is served"),
-    Key::inert("heartbeat-url", NO_HEARTBEAT),
-    Key::inert("heartbeat-interval", NO_HEARTBEAT),
 ];
 
 static LEVEL: Group = Group {
@@ -114,6 +143,37 @@ static RETENTION: Group = Group {
 
 static VALIDATION: Group = Group {
     lists: &[&[Key::inert("interval", ALWAYS_VERIFIED)]],
+};
+
+static VERIFY: Group = Group {
+    lists: &[&[
+        Key::works(
+            "interval",
+            Interval,
+            "How often each replica is read whole and restored. Default: never.",
+        ),
+        Key::works(
+            "bandwidth",
+            Size,
+            "The most bytes a second that are read for that.",
+        )
+        .or("10MB"),
+    ]],
+};
+
+static PRICES: Group = Group {
+    lists: &[&[
+        Key::works("currency", Text, "The currency of the prices.").or("USD"),
+        Key::works(
+            "put-per-1000",
+            Price,
+            "Of 1000 requests that write or list.",
+        )
+        .or("0.005"),
+        Key::works("get-per-1000", Price, "Of 1000 requests that read.").or("0.0004"),
+        Key::works("storage-gb-month", Price, "Of 10^9 bytes kept for a month.").or("0.023"),
+        Key::works("egress-gb", Price, "Of 10^9 bytes that are read.").or("0.09"),
+    ]],
 };
 
 static SOCKET: Group = Group {

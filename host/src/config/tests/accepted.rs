@@ -159,6 +159,7 @@ dbs:
             retention: false,
         },
         restore_if_db_not_exists: true,
+        verify: Verify::default(),
         require_fencing: true,
     };
     assert_eq!(config.databases, [database]);
@@ -236,7 +237,7 @@ fn litestreams_credentials_stand_in_for_those_of_aws() {
 
 #[test]
 fn keys_without_effect_are_warned_of_by_name_and_line() {
-    let source = "addr: :9090\nauto-recover: true\nvalidation: {interval: 1h}\n".to_owned()
+    let source = "mcp-addr: :9090\nauto-recover: true\nvalidation: {interval: 1h}\n".to_owned()
         + &with_replica(&["url: file:///b", "retention: 24h"]);
     let starts: Vec<_> = warnings(&source)
         .iter()
@@ -245,7 +246,7 @@ fn keys_without_effect_are_warned_of_by_name_and_line() {
     assert_eq!(
         starts,
         [
-            "c.yml:1:1: \"addr\" has no effect",
+            "c.yml:1:1: \"mcp-addr\" has no effect",
             "c.yml:2:1: \"auto-recover\" has no effect",
             "c.yml:3:14: \"validation.interval\" has no effect",
             "c.yml:8:7: \"dbs[0].replica.retention\" has no effect",

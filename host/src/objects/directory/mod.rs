@@ -4,6 +4,7 @@
 //! under a name of our own, synced, and then linked (create if absent) or renamed (replace), and
 //! the directory is synced. Calls block, and so run on the threads for blocking work.
 
+mod examine;
 mod failure;
 mod temp;
 mod upload;
@@ -21,6 +22,7 @@ use sha2::{Digest, Sha256};
 
 use super::limits::{GET_BYTES, LIST_PAGE};
 use super::{Condition, Error, Listing, Range, keys};
+pub use examine::try_out;
 use failure::{blocking, blocking_write, told};
 use temp::Temp;
 pub use upload::Upload;

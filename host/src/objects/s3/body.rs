@@ -1,22 +1,27 @@
-//! A request's body, handed over in pieces, so that a stalled connection can be told from a slow one.
+//! Bodies of requests and answers, in pieces, so that a stalled connection can be told from a slow
+//! one.
 
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::Instant;
+use reqwest::Response;
+use tokio::time::{Instant, timeout_at};
 
 use super::super::limits::{Patience, SOCKET_BUFFER_BYTES, time_to_move};
+use super::chain::in_words;
+use super::failure::Failure;
 
 /// Small enough for a slow line to take one within the time for a stall.
 const PIECE_BYTES: usize = 64 << 10;
 
 /// How far a body has gone.
 #[derive(Debug)]
-pub struct Meter {
+pub struct Sent {
     bytes: u64,
     progress: Mutex<Progress>,
 }
@@ -27,9 +32,9 @@ struct Progress {
     at: Instant,
 }
 
-impl Meter {
-    pub fn new(bytes: u64, now: Instant) -> Arc<Meter> {
-        Arc::new(Meter {
+impl Sent {
+    pub fn new(bytes: u64, now: Instant) -> Arc<Sent> {
+        Arc::new(Sent {
             bytes,
             progress: Mutex::new(Progress { taken: 0, at: now }),
         })
@@ -39,6 +44,16 @@ impl Meter {
     /// a body nothing is known.
     pub fn is_untouched(&self) -> bool {
         self.bytes > 0 && self.progress().taken == 0
+    }
+
+    /// Bytes that were taken so far.
+    pub fn taken(&self) -> u64 {
+        self.progress().taken
+    }
+
+    /// For how long nothing of the body was wanted.
+    pub fn rests(&self) -> Duration {
+        self.progress().at.elapsed()
     }
 
     /// By when there must be some progress, of the body or by the answer's beginning.
@@ -79,7 +94,7 @@ impl Meter {
 #[derive(Debug)]
 pub struct Metered {
     pub rest: Bytes,
-    pub meter: Arc<Meter>,
+    pub sent: Arc<Sent>,
 }
 
 impl Body for Metered {
@@ -95,7 +110,7 @@ impl Body for Metered {
         }
         let bytes = self.rest.len().min(PIECE_BYTES);
         let piece = self.rest.split_to(bytes);
-        self.meter.took(bytes);
+        self.sent.took(bytes);
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
@@ -106,4 +121,53 @@ impl Body for Metered {
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.rest.len() as u64)
     }
+}
+
+/// An answer's body of `limit` bytes at most; `count` is told of each piece.
+pub async fn read_body(
+    mut response: Response,
+    limit: u64,
+    stall: Duration,
+    deadline: Instant,
+    count: impl Fn(u64),
+) -> Result<Bytes, Failure> {
+    let expected = response.content_length();
+    if expected.is_some_and(|bytes| bytes > limit) {
+        return Err(too_long(limit));
+    }
+    let mut first = Bytes::new();
+    let mut gathered = BytesMut::new();
+    loop {
+        let patient_until = deadline.min(Instant::now() + stall);
+        let piece = timeout_at(patient_until, response.chunk())
+            .await
+            .map_err(|_| Failure::unanswered("the answer stopped before its end"))?
+            .map_err(|error| {
+                Failure::unanswered(format!("the answer broke off: {}", in_words(&error)))
+            })?;
+        let Some(piece) = piece else { break };
+        count(piece.len() as u64);
+        if (first.len() + gathered.len() + piece.len()) as u64 > limit {
+            return Err(too_long(limit));
+        }
+        // Most answers are one piece, which need not be copied.
+        if first.is_empty() && gathered.is_empty() {
+            first = piece;
+            continue;
+        }
+        if !first.is_empty() {
+            gathered.reserve(expected.unwrap_or(0) as usize);
+            gathered.extend_from_slice(&std::mem::take(&mut first));
+        }
+        gathered.extend_from_slice(&piece);
+    }
+    Ok(if gathered.is_empty() {
+        first
+    } else {
+        gathered.freeze()
+    })
+}
+
+fn too_long(limit: u64) -> Failure {
+    Failure::senseless(format!("the answer is longer than {limit} bytes"))
 }

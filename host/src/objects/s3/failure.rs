@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 
+use super::super::Trouble;
 use super::Error;
 use super::request::{Effect, Request};
 use super::xml::ErrorDocument;
@@ -83,6 +84,20 @@ impl Failure {
     /// Would the request have been right in another region?
     pub fn is_about_region(&self) -> bool {
         !self.doubt && matches!(self.kind, Kind::Denied | Kind::Invalid)
+    }
+
+    /// As the meter counts it; None: it is an answer.
+    pub fn trouble(&self, effect: Effect) -> Option<Trouble> {
+        match self.kind {
+            _ if self.doubt && effect == Effect::Visible => Some(Trouble::UnknownOutcome),
+            // That there is no bucket is no answer to a question about an object.
+            Kind::NotFound if self.code == "NoSuchBucket" => Some(Trouble::Invalid),
+            Kind::NotFound | Kind::PreconditionFailed => None,
+            Kind::Throttled => Some(Trouble::Throttled),
+            Kind::Denied => Some(Trouble::Denied),
+            Kind::Unavailable => Some(Trouble::Unavailable),
+            Kind::Invalid => Some(Trouble::Invalid),
+        }
     }
 
     /// The error that a call ends with.

@@ -6,6 +6,7 @@ mod credentials;
 mod delete;
 mod env;
 mod escape;
+mod examine;
 mod failure;
 mod leftovers;
 mod list;
@@ -25,6 +26,7 @@ mod xml;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::{Client, Method, StatusCode};
@@ -36,6 +38,7 @@ use super::limits::{
 };
 use super::{Encryption, Error, Range, S3Location};
 use env::Env;
+pub use examine::{Examination, Found, Opened, TlsFault};
 use failure::{Failure, Kind};
 use region::Region;
 use request::{Answer, Effect, Request};
@@ -46,6 +49,8 @@ use trust::Trust;
 pub use upload::Upload;
 use wire::Wire;
 use write::{EtagForm, ObjectHeaders};
+
+const USER_AGENT: &str = concat!("seawall/", env!("CARGO_PKG_VERSION"));
 
 /// A prefix of a bucket.
 #[derive(Debug, Clone)]
@@ -121,6 +126,7 @@ impl S3 {
         let wire = Wire {
             client: shared.client(transport, || client(transport, env, patience))?,
             turns: shared.requests(),
+            meter: shared.meter(),
             region: Region::new(region),
             looked_up: OnceCell::new(),
             credentials,
@@ -211,6 +217,23 @@ fn first_byte(content_range: &str) -> Option<u64> {
         .ok()
 }
 
+/// A client for what is no store and believes whom our stores' clients believe.
+///
+/// Errors: [`Error::Invalid`] when `AWS_CA_BUNDLE` names no usable file.
+pub fn web_client(timeout: Duration) -> Result<Client, Error> {
+    let trust = Trust::gather(&Env::Process)?;
+    Client::builder()
+        .tls_backend_preconfigured(trust.client_config(false)?)
+        .user_agent(USER_AGENT)
+        .timeout(timeout)
+        .build()
+        .map_err(|error| not_set_up(&error))
+}
+
+fn not_set_up(error: &reqwest::Error) -> Error {
+    Error::Invalid(format!("HTTP cannot be set up: {}", chain::in_words(error)))
+}
+
 fn client(transport: Transport, env: &Env, patience: Patience) -> Result<Client, Error> {
     let trust = if transport.https {
         Trust::gather(env)?
@@ -219,7 +242,7 @@ fn client(transport: Transport, env: &Env, patience: Patience) -> Result<Client,
     };
     Client::builder()
         .tls_backend_preconfigured(trust.client_config(transport.skip_verify)?)
-        .user_agent(concat!("seawall/", env!("CARGO_PKG_VERSION")))
+        .user_agent(USER_AGENT)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .connect_timeout(patience.connect)
@@ -230,12 +253,7 @@ fn client(transport: Transport, env: &Env, patience: Patience) -> Result<Client,
         .http2_keep_alive_interval(HTTP2_PING)
         .http2_keep_alive_timeout(HTTP2_PING)
         .build()
-        .map_err(|error| {
-            Error::Invalid(format!(
-                "HTTP cannot be set up: {}",
-                chain::in_words(&error)
-            ))
-        })
+        .map_err(|error| not_set_up(&error))
 }
 
 #[cfg(test)]

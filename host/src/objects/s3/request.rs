@@ -4,6 +4,7 @@ use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 
+use super::super::Operation;
 use super::super::limits::{ERROR_BYTES, Patience, XML_BYTES};
 
 /// One request, which may be sent several times.
@@ -61,8 +62,22 @@ impl<'a> Request<'a> {
         match self.query.first() {
             Some(("delete", _)) => "deletion",
             Some(("location", _)) => "location",
+            Some(("versioning", _)) => "versioning",
             Some(("uploads", _)) => "listing of unfinished uploads",
             _ => "listing",
+        }
+    }
+
+    /// What it is billed as.
+    pub fn operation(&self) -> Operation {
+        let about_bucket = self.key.is_none();
+        match self.method.as_str() {
+            "PUT" => Operation::Put,
+            "POST" if about_bucket => Operation::Delete,
+            "POST" => Operation::Put,
+            "DELETE" => Operation::Delete,
+            _ if about_bucket => Operation::List,
+            _ => Operation::Get,
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use reqwest::Client;
 use tokio::sync::Semaphore;
 
+use super::super::Meter;
 use super::super::limits::REQUESTS_IN_FLIGHT;
 use super::chain::Chain;
 use super::credentials::Source;
@@ -15,7 +16,10 @@ use super::{Error, S3Location};
 
 /// Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Shared(Arc<Inner>);
+pub struct Shared {
+    inner: Arc<Inner>,
+    meter: Meter,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -35,15 +39,31 @@ pub struct Transport {
 
 impl Default for Shared {
     fn default() -> Shared {
-        Shared(Arc::new(Inner {
+        let inner = Inner {
             clients: Mutex::default(),
             credentials: Mutex::default(),
             requests: Arc::new(Semaphore::new(REQUESTS_IN_FLIGHT)),
-        }))
+        };
+        Shared {
+            inner: Arc::new(inner),
+            meter: Meter::default(),
+        }
     }
 }
 
 impl Shared {
+    /// The same for stores whose requests are counted by `meter`.
+    pub fn counted_by(&self, meter: Meter) -> Shared {
+        Shared {
+            inner: Arc::clone(&self.inner),
+            meter,
+        }
+    }
+
+    pub fn meter(&self) -> Meter {
+        self.meter.clone()
+    }
+
     /// The client for such connections. All users of one `Shared` have the same environment and
     /// patience.
     pub fn client(
@@ -52,7 +72,7 @@ impl Shared {
         make: impl FnOnce() -> Result<Client, Error>,
     ) -> Result<Client, Error> {
         let mut clients = self
-            .0
+            .inner
             .clients
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
@@ -75,7 +95,7 @@ impl Shared {
             return Ok(source);
         }
         let mut known = self
-            .0
+            .inner
             .credentials
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
@@ -84,6 +104,6 @@ impl Shared {
 
     /// Turns to send a request.
     pub fn requests(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.0.requests)
+        Arc::clone(&self.inner.requests)
     }
 }

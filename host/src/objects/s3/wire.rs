@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::{Bytes, BytesMut};
 use reqwest::header::{DATE, RETRY_AFTER};
 use reqwest::{Body, Client, Method, Response, Url};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
+use super::super::Meter;
 use super::super::limits::{ERROR_BYTES, Patience, time_to_move};
-use super::body::{Meter, Metered};
+use super::body::{Metered, Sent, read_body};
 use super::chain::in_words;
 use super::credentials::Source;
 use super::failure::{Failure, Kind, Refusal, from_refusal, of_code};
@@ -25,12 +25,16 @@ use aws_credential_types::Credentials;
 /// Corrections within one call, of the region or of expired credentials: each helps once.
 const CORRECTIONS: u32 = 3;
 
+/// How often a silent store is looked at again.
+const SILENCE_POLL: Duration = Duration::from_secs(1);
+
 /// The way to one bucket.
 #[derive(Debug)]
 pub struct Wire {
     pub client: Client,
     /// Turns to send a request, for all replicas of the process together.
     pub turns: Arc<Semaphore>,
+    pub meter: Meter,
     pub site: Site,
     pub region: Region,
     /// The region was asked for.
@@ -68,7 +72,10 @@ impl Wire {
                     )
                     .await
                 }
-                Err(failure) => Err(failure.clone()),
+                Err(failure) => {
+                    self.tell_meter(request, Some(failure));
+                    Err(failure.clone())
+                }
             };
             let failure = match tried {
                 Ok(answer) => return Ok(answer),
@@ -196,10 +203,10 @@ impl Wire {
         let url = Url::parse(&url)
             .map_err(|error| Failure::certain(Kind::Invalid, format!("{url}: {error}")))?;
 
-        let meter = Meter::new(request.body.len() as u64, Instant::now());
+        let sent = Sent::new(request.body.len() as u64, Instant::now());
         let body = Metered {
             rest: request.body.clone(),
-            meter: meter.clone(),
+            sent: sent.clone(),
         };
         let sending = self
             .client
@@ -207,18 +214,64 @@ impl Wire {
             .headers(headers)
             .body(Body::wrap(body))
             .send();
-        tokio::pin!(sending);
-        let response = loop {
-            let patient_until = meter.deadline(patience).min(*deadline);
-            tokio::select! {
-                sent = &mut sending => break sent.map_err(|error| not_sent(&error))?,
-                () = sleep_until(patient_until) => {}
-            }
-            if Instant::now() >= meter.deadline(patience).min(*deadline) {
-                return Err(timed_out(&meter));
-            }
+        let operation = request.operation();
+        self.meter.begins(operation);
+        let began = Instant::now();
+        let outcome = async {
+            let response = self.answered(request, sending, &sent, patience, deadline);
+            let response = response.await?;
+            self.read(request, response, patience, deadline).await
         };
-        self.read(request, response, patience, deadline).await
+        let outcome = outcome.await;
+        self.meter.took(operation, began.elapsed());
+        self.meter.sent(operation, sent.taken());
+        self.tell_meter(request, outcome.as_ref().err());
+        outcome
+    }
+
+    /// Waits for the head of the answer as long as there is some progress.
+    async fn answered(
+        &self,
+        request: &Request<'_>,
+        sending: impl Future<Output = reqwest::Result<Response>>,
+        sent: &Sent,
+        patience: &Patience,
+        deadline: &Instant,
+    ) -> Result<Response, Failure> {
+        tokio::pin!(sending);
+        let mut next_look = Instant::now() + patience.silent;
+        loop {
+            let patient_until = sent.deadline(patience).min(*deadline);
+            tokio::select! {
+                answer = &mut sending => return answer.map_err(|error| not_sent(&error)),
+                () = sleep_until(patient_until.min(next_look)) => {}
+            }
+            let now = Instant::now();
+            if now >= sent.deadline(patience).min(*deadline) {
+                return Err(timed_out(sent));
+            }
+            let silent = sent.rests();
+            if silent >= patience.silent {
+                let name = self.name(request);
+                let text = format!("{name}: no answer for {} s so far", silent.as_secs());
+                let operation = request.operation();
+                self.meter.is_doubtful(operation, silent, &text);
+            }
+            next_look = now + patience.silent.saturating_sub(silent).max(SILENCE_POLL);
+        }
+    }
+
+    /// What a try says about the store.
+    fn tell_meter(&self, request: &Request<'_>, failure: Option<&Failure>) {
+        let operation = request.operation();
+        let told = failure.and_then(|failure| Some((failure, failure.trouble(request.effect)?)));
+        match told {
+            Some((failure, trouble)) => {
+                let text = format!("{}: {}", self.name(request), failure.text);
+                self.meter.fails(operation, trouble, &text);
+            }
+            None => self.meter.works(operation),
+        }
     }
 
     async fn read(
@@ -236,7 +289,8 @@ impl Wire {
             ERROR_BYTES
         };
         *deadline += time_to_move(response.content_length().unwrap_or(0).min(limit));
-        let body = read_body(response, limit, patience.stall, *deadline).await;
+        let count = |bytes| self.meter.received(request.operation(), bytes);
+        let body = read_body(response, limit, patience.stall, *deadline, count).await;
         if status.is_success() {
             let body = body?;
             // S3 answers a POST with 200 before it knows how it ends.
@@ -268,52 +322,6 @@ impl Wire {
     }
 }
 
-async fn read_body(
-    mut response: Response,
-    limit: u64,
-    stall: Duration,
-    deadline: Instant,
-) -> Result<Bytes, Failure> {
-    let expected = response.content_length();
-    if expected.is_some_and(|bytes| bytes > limit) {
-        return Err(too_long(limit));
-    }
-    let mut first = Bytes::new();
-    let mut gathered = BytesMut::new();
-    loop {
-        let patient_until = deadline.min(Instant::now() + stall);
-        let piece = timeout_at(patient_until, response.chunk())
-            .await
-            .map_err(|_| Failure::unanswered("the answer stopped before its end"))?
-            .map_err(|error| {
-                Failure::unanswered(format!("the answer broke off: {}", in_words(&error)))
-            })?;
-        let Some(piece) = piece else { break };
-        if (first.len() + gathered.len() + piece.len()) as u64 > limit {
-            return Err(too_long(limit));
-        }
-        // Most answers are one piece, which need not be copied.
-        if first.is_empty() && gathered.is_empty() {
-            first = piece;
-            continue;
-        }
-        if !first.is_empty() {
-            gathered.reserve(expected.unwrap_or(0) as usize);
-            gathered.extend_from_slice(&std::mem::take(&mut first));
-        }
-        gathered.extend_from_slice(&piece);
-    }
-    Ok(if gathered.is_empty() {
-        first
-    } else {
-        gathered.freeze()
-    })
-}
-
-fn too_long(limit: u64) -> Failure {
-    Failure::senseless(format!("the answer is longer than {limit} bytes"))
-}
-
 fn not_sent(error: &reqwest::Error) -> Failure {
     let text = in_words(error);
     if error.is_builder() {
@@ -332,8 +340,8 @@ fn not_sent(error: &reqwest::Error) -> Failure {
     Failure::unsent(text)
 }
 
-fn timed_out(meter: &Meter) -> Failure {
-    if meter.is_untouched() {
+fn timed_out(sent: &Sent) -> Failure {
+    if sent.is_untouched() {
         Failure::unsent("no connection in time")
     } else {
         Failure::unanswered("no answer in time")
@@ -341,7 +349,7 @@ fn timed_out(meter: &Meter) -> Failure {
 }
 
 /// How far the store's clock is ahead of `now`.
-fn seconds_from(now: jiff::Timestamp, date: &str) -> Option<i64> {
+pub fn seconds_from(now: jiff::Timestamp, date: &str) -> Option<i64> {
     let theirs = jiff::fmt::rfc2822::DateTimeParser::new()
         .parse_timestamp(date)
         .ok()?;

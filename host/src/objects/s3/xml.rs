@@ -103,6 +103,18 @@ pub fn read<'de, T: Deserialize<'de>>(root: &str, body: &'de [u8]) -> Result<T, 
     quick_xml::de::from_str(text).map_err(|error| format!("the answer cannot be read: {error}"))
 }
 
+/// Whether a bucket keeps old versions, by its VersioningConfiguration; without a `Status` it
+/// never did. `None`: the answer is none.
+pub fn keeps_versions(body: &[u8]) -> Option<bool> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Configuration {
+        status: Option<String>,
+    }
+    let found: Configuration = read("VersioningConfiguration", body).ok()?;
+    Some(found.status.as_deref() == Some("Enabled"))
+}
+
 /// The text of the bucket's LocationConstraint. Stores disagree about what is around it, and AWS
 /// leaves it empty for its oldest region and writes `EU` for its second.
 pub fn read_location(body: &[u8]) -> Option<String> {
@@ -188,6 +200,19 @@ mod tests {
         let page = read::<ListBucketResult>("ListBucketResult", b"<html><p>Log in</p></html>");
         assert!(page.unwrap_err().contains("<html>"));
         assert!(read::<ListBucketResult>("ListBucketResult", b"hello").is_err());
+    }
+
+    #[test]
+    fn a_bucket_that_never_kept_versions_has_no_status() {
+        for (status, keeps) in [
+            ("<Status>Enabled</Status>", true),
+            ("<Status>Suspended</Status>", false),
+            ("", false),
+        ] {
+            let body = format!("<VersioningConfiguration>{status}</VersioningConfiguration>");
+            assert_eq!(keeps_versions(body.as_bytes()), Some(keeps), "{status}");
+        }
+        assert_eq!(keeps_versions(b"<html/>"), None);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct Held {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Holdings {
     objects: BTreeMap<ObjectName, Held>,
+    /// Of all objects together.
+    bytes: u64,
 }
 
 impl Holdings {
@@ -34,17 +36,31 @@ impl Holdings {
             };
             (object.name, held)
         };
-        Holdings {
-            objects: listing.objects().iter().map(held).collect(),
+        let mut holdings = Holdings::default();
+        for (name, held) in listing.objects().iter().map(held) {
+            holdings.add(name, held);
         }
+        holdings
     }
 
     pub fn add(&mut self, name: ObjectName, held: Held) {
-        self.objects.insert(name, held);
+        let replaced = self.objects.insert(name, held);
+        self.bytes += held.size;
+        self.bytes -= replaced.map_or(0, |held| held.size);
     }
 
     pub fn remove(&mut self, name: &ObjectName) {
-        self.objects.remove(name);
+        let removed = self.objects.remove(name);
+        self.bytes -= removed.map_or(0, |held| held.size);
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = ObjectName> {
+        self.objects.keys().copied()
+    }
+
+    /// Bytes of all objects together, and how many there are.
+    pub fn total(&self) -> (u64, u32) {
+        (self.bytes, self.objects.len() as u32)
     }
 
     pub fn get(&self, name: &ObjectName) -> Option<&Held> {
@@ -149,6 +165,16 @@ mod tests {
         assert_eq!(end(&holdings, 1), Some(9));
         assert_eq!(end(&holdings, 2), Some(5));
         assert_eq!(end(&holdings, 3), Some(1));
+    }
+
+    #[test]
+    fn the_total_follows_what_is_written_replaced_and_deleted() {
+        let mut holdings = holdings(&[(9, 1, 1), (0, 2, 2)]);
+        holdings.add(name(9, 1, 1), Held { size: 10, ..HELD });
+        assert_eq!(holdings.total(), (11, 2));
+        holdings.remove(&name(0, 2, 2));
+        holdings.remove(&name(0, 2, 2));
+        assert_eq!(holdings.total(), (10, 1));
     }
 
     #[test]

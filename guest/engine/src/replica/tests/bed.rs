@@ -2,9 +2,11 @@
 
 use crate::ltx::Layout;
 use crate::ports::{FileKind, LiveFile, Objects};
+use crate::replica::checksums::Checksums;
 use crate::replica::{Error, Replicator, Settings, Synced, VFS_NAME};
 use crate::restore;
 use crate::testing::{Fault, MemoryFile, MemoryFiles, MemoryStore, Operation, TestEnvironment};
+use crate::units::{PageSize, Txid};
 use crate::vfs;
 use futures::executor::block_on;
 use rusqlite::{Connection, OpenFlags};
@@ -127,6 +129,21 @@ impl Bed {
         .unwrap();
         assert!(restored.checksum_verified);
         file.bytes.into_inner()
+    }
+
+    /// What `restore` leaves beside a database.
+    pub fn restored_checksums(&self) -> (Txid, PageSize, Checksums) {
+        let file = MemoryFile::default();
+        let restored = block_on(restore::restore(
+            &self.store,
+            &*self.environment,
+            self.settings.layout,
+            &file as &dyn LiveFile,
+            restore::Options::default(),
+        ))
+        .unwrap();
+        let checksums = Checksums::new(restored.page_checksums);
+        (restored.txid, restored.page_size, checksums)
     }
 
     /// What the database is: a copy of its files, checkpointed by SQLite.

@@ -7,6 +7,8 @@ mod faults;
 mod following;
 mod levels;
 mod moments;
+mod overtaken;
+mod proving;
 mod restarts;
 mod shipping;
 mod upkeep;

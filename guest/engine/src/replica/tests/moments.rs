@@ -3,13 +3,14 @@ use crate::ltx::Layout;
 use crate::replica::levels::Forced;
 use crate::restore::{self, RestoreError, Target};
 use crate::testing::{MemoryFile, Operation};
+use crate::units::Txid;
 use futures::executor::block_on;
 
 /// When each transaction was shipped, and the database after it.
-type States = Vec<(u64, Vec<u8>)>;
+pub(super) type States = Vec<(u64, Vec<u8>)>;
 
 /// Twenty transactions, ten seconds apart, partly merged.
-fn history() -> (Bed, States) {
+pub(super) fn history() -> (Bed, States) {
     let bed = Bed::new();
     let app = bed.app_with_rows(10);
     let mut states = States::new();
@@ -74,13 +75,41 @@ fn a_moment_is_found_with_few_requests() {
     let layout = Layout::Hexadecimal;
     let before = bed.store.count(Operation::Get);
     let target = Target::Before(states[11].0);
-    let (plan, time) = block_on(restore::plan_for(
+    let (plan, header) = block_on(restore::plan_for(
         &bed.store,
         &*bed.environment,
         layout,
         target,
     ))
     .unwrap();
+    let time = header.timestamp_ms as u64;
     assert_eq!((plan.reached.0, time), (11, states[10].0));
     assert!(bed.store.count(Operation::Get) - before <= 7);
+}
+
+#[test]
+fn the_moments_that_are_known_are_those_that_can_be_restored() {
+    let (bed, _) = history();
+    let requests = bed.store.calls().len();
+    let moments = bed.sidecar.moments();
+    assert_eq!(bed.store.calls().len(), requests, "nothing is asked");
+    assert!(moments.is_sorted_by_key(|moment| moment.txid));
+    assert_eq!(moments.last().unwrap().txid.0, 20);
+    for txid in 1..=20 {
+        let file = MemoryFile::default();
+        let options = restore::Options {
+            target: Target::Txid(Txid(txid)),
+            ..restore::Options::default()
+        };
+        let (environment, layout) = (&*bed.environment, Layout::Hexadecimal);
+        let restored = block_on(restore::restore(
+            &bed.store,
+            environment,
+            layout,
+            &file,
+            options,
+        ));
+        let known = moments.iter().any(|moment| moment.txid.0 == txid);
+        assert_eq!(restored.is_ok(), known, "TXID {txid}");
+    }
 }

@@ -3,6 +3,7 @@
 mod damage;
 mod holes;
 mod planning;
+mod proof;
 mod races;
 mod random;
 

@@ -21,6 +21,7 @@ use server::{Act, Server};
 const QUICK: Patience = Patience {
     connect: Duration::from_millis(200),
     first_byte: Duration::from_millis(300),
+    silent: Duration::from_millis(100),
     stall: Duration::from_millis(300),
     call: Duration::from_secs(3),
     tries: 4,

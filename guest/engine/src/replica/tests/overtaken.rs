@@ -1,0 +1,99 @@
+//! Another machine goes on with the replica while this one's database stands still, or does not.
+
+use super::bed::{Bed, insert};
+use crate::ports::FileKind;
+use crate::replica::Error;
+
+const BESIDE: [FileKind; 3] = [FileKind::Database, FileKind::Wal, FileKind::Checksums];
+
+/// The files of one machine.
+fn files(bed: &Bed) -> Vec<Option<Vec<u8>>> {
+    BESIDE.iter().map(|kind| bed.files.bytes(*kind)).collect()
+}
+
+/// The bed becomes a machine with these files.
+fn switch(bed: &mut Bed, files: Vec<Option<Vec<u8>>>) {
+    bed.sidecar.close();
+    bed.files.remove_shared_memory();
+    for (kind, bytes) in BESIDE.into_iter().zip(files) {
+        match bytes {
+            Some(bytes) => bed.files.put(kind, bytes),
+            None => bed.files.remove(kind),
+        }
+    }
+    bed.restart();
+}
+
+fn rows(bed: &Bed) -> i64 {
+    bed.app()
+        .query_row("SELECT count(*) FROM notes", [], |row| row.get(0))
+        .unwrap()
+}
+
+/// A machine that restored what is there, before anything is done with it.
+fn restored(bed: &Bed) -> Vec<Option<Vec<u8>>> {
+    let (txid, page_size, checksums) = bed.restored_checksums();
+    let beside = checksums.encode(txid, page_size, 0);
+    vec![Some(bed.restored()), None, Some(beside)]
+}
+
+#[test]
+fn what_another_machine_shipped_between_our_restore_and_our_start_is_kept() {
+    let mut bed = Bed::new();
+    let app = bed.app_with_rows(50);
+    bed.drain();
+    // We restore, and the old pod still ships what it had.
+    let ours = restored(&bed);
+    insert(&app, 3);
+    bed.drain();
+    drop(app);
+    switch(&mut bed, ours);
+    bed.drain();
+    assert!(bed.log_has("brought up to date"));
+    assert_eq!(rows(&bed), 53);
+    insert(&bed.app(), 1);
+    bed.drain();
+    bed.assert_replica_is_the_database();
+    assert_eq!(rows(&bed), 54);
+}
+
+#[test]
+fn a_database_that_was_changed_after_others_went_on_is_not_shipped() {
+    let mut bed = Bed::new();
+    let app = bed.app_with_rows(50);
+    bed.drain();
+    let ours = restored(&bed);
+    insert(&app, 3);
+    bed.drain();
+    let shipped = bed.restored();
+    drop(app);
+    switch(&mut bed, ours);
+    insert(&bed.app(), 1);
+    let puts = bed.puts();
+    for _ in 0..2 {
+        assert!(matches!(bed.sync(), Err(Error::Fenced { .. })));
+        // Nor after a start.
+        bed.sidecar.close();
+        bed.restart();
+    }
+    assert_eq!(bed.puts(), puts);
+    assert_eq!(bed.restored(), shipped);
+    assert_eq!(rows(&bed), 51);
+}
+
+#[test]
+fn a_machine_that_was_away_goes_on_from_where_others_are() {
+    let mut bed = Bed::new();
+    let app = bed.app_with_rows(50);
+    bed.drain();
+    drop(app);
+    bed.sidecar.close();
+    let (old, new) = (files(&bed), restored(&bed));
+    switch(&mut bed, new);
+    insert(&bed.app(), 9);
+    bed.drain();
+    switch(&mut bed, old);
+    bed.drain();
+    assert_eq!(rows(&bed), 59);
+    bed.assert_replica_is_the_database();
+}
