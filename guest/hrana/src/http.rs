@@ -9,6 +9,8 @@ pub struct Head<'a> {
     pub method: &'a str,
     /// A query after it is of no meaning.
     pub path: &'a str,
+    /// Scheme and host as the client named them, such as `http://db.example.com`.
+    pub origin: Option<&'a str>,
     /// The header of that name.
     pub authorization: Option<&'a str>,
 }

@@ -95,8 +95,8 @@ impl Server {
             Route::Version => Ok(Response::text(format!("seawall {}\n", status::VERSION))),
             Route::Probe => Ok(Response::text("")),
             Route::Status => Ok(self.status()),
-            Route::Pipeline => self.pipeline(access, &request.body).await,
-            Route::Cursor => self.cursor(access, &request.body).await,
+            Route::Pipeline => self.pipeline(access, &request).await,
+            Route::Cursor => self.cursor(access, &request).await,
             Route::V1Execute => self.v1_execute(access, &request.body).await,
             Route::V1Batch => self.v1_batch(access, &request.body).await,
         };
@@ -140,28 +140,40 @@ impl Server {
         })
     }
 
-    async fn pipeline(&self, access: Access, body: &[u8]) -> Result<Response, Response> {
-        let PipelineBody { baton, requests } = parsed(body)?;
+    /// Where a stream that is left open goes on.
+    fn base_url(&self, request: &Request<'_>, baton: Option<&String>) -> Option<String> {
+        let (origin, path) = (request.head.origin?, self.settings.base_path.as_ref()?);
+        baton.map(|_| format!("{origin}{path}"))
+    }
+
+    async fn pipeline(
+        &self,
+        access: Access,
+        request: &Request<'_>,
+    ) -> Result<Response, Response> {
+        let PipelineBody { baton, requests } = parsed(&request.body)?;
         let is_close = |request: &StreamRequest| matches!(request, StreamRequest::Close);
         let keep = !requests.iter().any(is_close);
         let mut lease = self.lease(baton.as_deref(), access, keep)?;
         let turn = self.turn();
         let results = pipeline::run(lease.stream(), &turn, requests).await;
+        let baton = lease.finish(self.environment.now_ms());
         Ok(Response::json(&PipelineAnswer {
-            baton: lease.finish(self.environment.now_ms()),
-            base_url: None,
+            base_url: self.base_url(request, baton.as_ref()),
+            baton,
             results,
         }))
     }
 
-    async fn cursor(&self, access: Access, body: &[u8]) -> Result<Response, Response> {
-        let CursorBody { baton, batch } = parsed(body)?;
+    async fn cursor(&self, access: Access, request: &Request<'_>) -> Result<Response, Response> {
+        let CursorBody { baton, batch } = parsed(&request.body)?;
         let mut lease = self.lease(baton.as_deref(), access, true)?;
         let turn = self.turn();
         let result = batch::run(lease.stream(), &turn, &batch).await;
+        let baton = lease.finish(self.environment.now_ms());
         let answer = CursorAnswer {
-            baton: lease.finish(self.environment.now_ms()),
-            base_url: None,
+            base_url: self.base_url(request, baton.as_ref()),
+            baton,
         };
         Ok(Response::lines(&answer, &batch::entries(result)))
     }

@@ -12,6 +12,9 @@ pub struct Settings {
     pub open: bool,
     /// Signs batons. Instances that share it can tell a baton of another one from a forged one.
     pub baton_key: Option<String>,
+    /// Where on the client's host this very instance can be reached: what is left open is only here.
+    /// None: nowhere else than where any is.
+    pub base_path: Option<String>,
     pub limits: Limits,
 }
 
@@ -91,6 +94,7 @@ impl Settings {
             read_only_token: said("read-only-token"),
             open: parsed(said, "open", "true or false", flag, false)?,
             baton_key: said("baton-key"),
+            base_path: said("base-path"),
             limits: Limits {
                 request: limits.request.max(limits.statement),
                 ..limits

@@ -1,6 +1,7 @@
 //! Sends a transaction: one object at the next TXID, created by us or not at all.
 
 use super::head::FOLLOW_MS;
+use super::upkeep::Pending;
 use super::{Edge, EdgeError, PageMap};
 use crate::ltx::header::{HEADER_BYTES, WAL_HEADER_BYTES};
 use crate::ltx::{
@@ -51,6 +52,7 @@ impl<O: Objects> Edge<O> {
         let (body, index) = encode(&header, &changes)?;
         let began = self.environment.now_ms();
         self.send(&header, body).await?;
+        self.upkeep.update(Pending::committed);
         let name = ObjectName::shipped(header.max);
         for (pgno, page) in changes.set {
             self.hold(name, pgno, page.into());

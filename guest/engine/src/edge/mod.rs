@@ -65,6 +65,7 @@ pub struct Edge<O> {
     head: RefCell<Option<Head>>,
     cache: RefCell<Cache>,
     ahead: Cell<read::Ahead>,
+    upkeep: Cell<upkeep::Pending>,
 }
 
 /// The newest transaction that is known.
@@ -84,6 +85,7 @@ impl<O> Edge<O> {
             head: RefCell::new(None),
             cache: RefCell::new(Cache::new(settings.cache_bytes)),
             ahead: Cell::new(read::Ahead::default()),
+            upkeep: Cell::new(upkeep::Pending::default()),
         }
     }
 

@@ -31,7 +31,43 @@ pub struct Maintained {
     pub due_ms: Option<u64>,
 }
 
+/// An instance looks for work at most this often, milliseconds: a look is a listing.
+const LOOK_MS: u64 = 30_000;
+
+/// Whether this instance shall look for work.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Pending {
+    committed: bool,
+    not_before_ms: u64,
+}
+
+impl Pending {
+    pub fn committed(self) -> Pending {
+        Pending {
+            committed: true,
+            ..self
+        }
+    }
+}
+
 impl<O: Objects> Edge<O> {
+    /// [`Edge::maintain`], if this instance has committed something and not looked lately.
+    pub async fn maintain_if_due(
+        &self,
+        schedule: &Schedule,
+        limit: u64,
+    ) -> Result<Maintained, EdgeError> {
+        let (pending, now) = (self.upkeep.get(), self.environment.now_ms());
+        if !pending.committed || now < pending.not_before_ms {
+            return Ok(Maintained::default());
+        }
+        self.upkeep.set(Pending {
+            committed: false,
+            not_before_ms: now + LOOK_MS,
+        });
+        self.maintain(schedule, Some(limit)).await
+    }
+
     /// Does what is due. `limit`: bytes of the largest object that is written or read for it.
     ///
     /// May be called by any number of instances at once. Errors: what was not done stays due.

@@ -7,6 +7,7 @@ fn head<'a>(method: &'a str, path: &'a str, authorization: Option<&'a str>) -> H
     Head {
         method,
         path,
+        origin: None,
         authorization,
     }
 }

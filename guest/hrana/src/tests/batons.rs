@@ -157,6 +157,7 @@ fn outrun(store: &MemoryStore) -> (Instance, Value, Vec<u8>) {
 const PIPELINE: Head<'_> = Head {
     method: "POST",
     path: "/v2/pipeline",
+    origin: None,
     authorization: Some("Bearer secret"),
 };
 

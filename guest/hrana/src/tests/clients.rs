@@ -9,6 +9,7 @@ fn send(instance: &Instance, path: &str, body: &str) -> Value {
     let head = Head {
         method: "POST",
         path,
+        origin: None,
         authorization: Some("Bearer secret"),
     };
     let answer = instance.send(head, body);

@@ -109,6 +109,7 @@ impl Instance {
         let head = Head {
             method: "GET",
             path,
+            origin: None,
             authorization: Some("Bearer secret"),
         };
         self.send(head, "")
@@ -119,6 +120,7 @@ impl Instance {
         let head = Head {
             method: "POST",
             path,
+            origin: None,
             authorization: Some("Bearer secret"),
         };
         let answer = self.send(head, &body.to_string());

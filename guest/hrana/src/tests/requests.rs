@@ -193,6 +193,7 @@ fn a_cursor_tells_the_same_line_by_line() {
     let head = crate::Head {
         method: "POST",
         path: "/v3/cursor",
+        origin: None,
         authorization: Some("Bearer secret"),
     };
     let answer = instance.send(head, &body.to_string());

@@ -42,6 +42,7 @@ fn infinity_is_a_number_that_is_too_large() {
     let head = crate::Head {
         method: "POST",
         path: "/v1/execute",
+        origin: None,
         authorization: Some("Bearer secret"),
     };
     let answer = String::from_utf8(instance.send(head, &body).body).unwrap();

@@ -7,7 +7,7 @@ use serde::Serialize;
 #[derive(Debug, Serialize)]
 pub struct PipelineAnswer {
     pub baton: Option<String>,
-    /// Always null: the client stays with the address that it has.
+    /// Where the client goes on with this stream; null: at the address that it has.
     pub base_url: Option<String>,
     pub results: Vec<StreamResult>,
 }

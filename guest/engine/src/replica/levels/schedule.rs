@@ -25,6 +25,20 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// Litestream's own.
+    pub fn usual() -> Schedule {
+        const MINUTE: u64 = 60_000;
+        const DAY: u64 = 24 * 60 * MINUTE;
+        Schedule {
+            levels: vec![MINUTE / 2, 5 * MINUTE, 60 * MINUTE],
+            snapshot: DAY,
+            snapshot_retention: DAY,
+            shipped_retention: 5 * MINUTE,
+            retention_check: MINUTE / 4,
+            retention: true,
+        }
+    }
+
     /// The levels above 0, without the snapshots'.
     pub fn merged_levels(&self) -> impl DoubleEndedIterator<Item = Level> {
         (1..=self.levels.len() as u8).filter_map(|level| Level::new(level).ok())
