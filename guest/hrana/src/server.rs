@@ -146,11 +146,7 @@ impl Server {
         baton.map(|_| format!("{origin}{path}"))
     }
 
-    async fn pipeline(
-        &self,
-        access: Access,
-        request: &Request<'_>,
-    ) -> Result<Response, Response> {
+    async fn pipeline(&self, access: Access, request: &Request<'_>) -> Result<Response, Response> {
         let PipelineBody { baton, requests } = parsed(&request.body)?;
         let is_close = |request: &StreamRequest| matches!(request, StreamRequest::Close);
         let keep = !requests.iter().any(is_close);

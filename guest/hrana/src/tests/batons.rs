@@ -189,3 +189,25 @@ fn a_baton_that_comes_again_while_its_request_runs_closes_the_stream_after_it() 
     assert_eq!(instance.server.streams.open(), 0);
     assert_eq!(count(&instance), "1");
 }
+
+#[test]
+fn a_stream_that_is_left_open_goes_on_where_it_is() {
+    let settings = Settings {
+        token: Some(TOKEN.to_owned()),
+        base_path: Some("/instance/3".to_owned()),
+        ..Settings::default()
+    };
+    let instance = Instance::with(&MemoryStore::new(), settings);
+    let ask = |requests: Value| -> Value {
+        let head = Head {
+            origin: Some("https://db.example.com"),
+            ..PIPELINE
+        };
+        let body = json!({ "baton": null, "requests": requests }).to_string();
+        serde_json::from_slice(&instance.send(head, &body).body).unwrap()
+    };
+    let open = ask(json!([execute("BEGIN")]));
+    assert_eq!(open["base_url"], "https://db.example.com/instance/3");
+    let closed = ask(json!([execute("SELECT 1"), { "type": "close" }]));
+    assert_eq!(closed["base_url"], Value::Null);
+}
