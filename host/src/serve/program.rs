@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Store};
+use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
+use wasmtime_wasi::p3::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::handler::Proxy;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
@@ -53,6 +55,7 @@ impl Program {
         settings::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
         wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
         add_clocks_and_randomness(&mut linker)?;
+        monotonic_clock::add_to_linker::<State, WasiClocks>(&mut linker, State::clocks)?;
         let service = ServicePre::new(linker.instantiate_pre(&component)?)?;
         Ok(Program { engine, service })
     }
