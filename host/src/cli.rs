@@ -5,6 +5,7 @@ mod config;
 mod control;
 mod doctor;
 mod inspect;
+mod maintain;
 mod manual;
 mod resolve;
 mod serve;
@@ -23,6 +24,7 @@ pub use config::ConfigCommand;
 pub use control::{ControlCommand, SocketFlags};
 pub use doctor::Doctor;
 pub use inspect::{Databases, Gone, LevelArgument, Ltx, Reset, Status, Verify};
+pub use maintain::Maintain;
 pub use manual::{Completions, Man};
 pub use resolve::{Request, UsageError};
 pub use serve::Serve;
@@ -44,6 +46,7 @@ pub enum Command {
     Replicate(Replicate),
     Restore(Restore),
     Serve(Serve),
+    Maintain(Maintain),
     Databases(Databases),
     Status(Status),
     Ltx(Ltx),

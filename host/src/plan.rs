@@ -95,6 +95,17 @@ pub struct Serve {
     pub settings: BTreeMap<String, String>,
 }
 
+/// `seawall maintain`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Maintain {
+    /// Whose replica, and how it is kept.
+    pub database: Database,
+    /// The replica as the user named it.
+    pub source: String,
+    /// Print the result as JSON on stdout.
+    pub json: bool,
+}
+
 /// `seawall verify`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verify {

@@ -6,6 +6,7 @@ mod said;
 mod sandbox;
 mod sqlite;
 mod store;
+mod upkeep;
 
 wit_bindgen::generate!({
     path: ["../../wit/objects", "../../wit/deps/spin-sqlite@3.1.0", "../../wit/edge"],

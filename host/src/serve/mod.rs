@@ -2,10 +2,12 @@
 //! what is here is a server, a pool of its instances, and the store.
 
 mod http;
+pub mod maintain;
 mod pool;
 mod program;
 
 use crate::component::Access;
+use crate::config::Replica;
 use crate::exit::Code;
 use crate::objects::{Location, Shared, Store};
 use crate::plan;
@@ -19,20 +21,13 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Runs until SIGTERM or SIGINT; requests that are under way are answered first.
 pub async fn run(plan: plan::Serve) -> anyhow::Result<Code> {
     let program = Program::load().map_err(crate::component::failed)?;
-    let layout = match &plan.replica.location {
-        Location::S3(_) => "hexadecimal",
-        Location::Directory { .. } => "decimal",
-    };
-    let shared = Shared::default();
-    let store = Store::open_shared(plan.replica.location.clone(), &shared).await;
-    let store = store.context("the replica")?;
+    let access = access(&plan.replica).await?;
     let mut settings = plan.settings;
-    settings.insert("layout".to_owned(), layout.to_owned());
+    settings.insert("layout".to_owned(), layout(&plan.replica).to_owned());
     let listener = TcpListener::bind(&plan.addr).await;
     let listener = listener.with_context(|| format!("cannot listen at {}", plan.addr))?;
     let address = listener.local_addr()?;
-    let access = Arc::new(move || Access::new(store.clone()));
-    let pool = Pool::new(program, access, settings, plan.instances);
+    let pool = Pool::new(program, Arc::new(access), settings, plan.instances);
     tracing::info!("serving SQL at http://{address}");
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -46,4 +41,19 @@ pub async fn run(plan: plan::Serve) -> anyhow::Result<Code> {
     let served = axum::serve(listener, http::routes(pool)).with_graceful_shutdown(told);
     served.await?;
     Ok(Code::Ok)
+}
+
+/// Where in the replica the parts of keys go, as the component is told.
+fn layout(replica: &Replica) -> &'static str {
+    match &replica.location {
+        Location::S3(_) => "hexadecimal",
+        Location::Directory { .. } => "decimal",
+    }
+}
+
+/// What each instance gets of the replica's store.
+async fn access(replica: &Replica) -> anyhow::Result<impl Fn() -> Access + Send + Sync + 'static> {
+    let store = Store::open_shared(replica.location.clone(), &Shared::default()).await;
+    let store = store.context("the replica")?;
+    Ok(move || Access::new(store.clone()))
 }

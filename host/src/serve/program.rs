@@ -2,10 +2,11 @@
 
 use crate::component::{Access, add_clocks_and_randomness};
 use axum::http;
+pub use bindings::exports::seawall::edge::upkeep;
 use bindings::seawall::edge::settings;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
+use wasmtime::component::{Accessor, Component, HasSelf, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Store};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
 use wasmtime_wasi::p3::bindings::clocks::monotonic_clock;
@@ -21,6 +22,7 @@ mod bindings {
         path: ["../wit/objects", "../wit/deps/spin-sqlite@3.1.0", "../wit/edge"],
         world: "seawall:edge/host",
         imports: { default: trappable },
+        exports: { default: async | store },
     });
 }
 
@@ -65,6 +67,32 @@ impl Program {
         store: Access,
         settings: Arc<Settings>,
     ) -> wasmtime::Result<(Store<State>, Proxy)> {
+        let mut store = self.store(store, settings);
+        let service = self.service.instantiate_async(&mut store).await?;
+        Ok((store, Proxy::P3(service)))
+    }
+
+    /// In an instance of its own. The inner error is the component's.
+    pub async fn maintain(
+        &self,
+        store: Access,
+        settings: Settings,
+        schedule: upkeep::Schedule,
+    ) -> wasmtime::Result<Result<upkeep::Maintained, String>> {
+        let mut store = self.store(store, Arc::new(settings));
+        let instance = self
+            .service
+            .instance_pre()
+            .instantiate_async(&mut store)
+            .await?;
+        let host = bindings::Host::new(&mut store, &instance)?;
+        let upkeep = host.seawall_edge_upkeep();
+        let answer =
+            async |accessor: &Accessor<State>| upkeep.call_maintain(accessor, schedule).await;
+        store.run_concurrent(answer).await?
+    }
+
+    fn store(&self, store: Access, settings: Arc<Settings>) -> Store<State> {
         let state = State {
             table: ResourceTable::new(),
             // Nothing is preopened, inherited or allowed; only clocks and randomness are linked.
@@ -74,9 +102,7 @@ impl Program {
             store,
             settings,
         };
-        let mut store = Store::new(&self.engine, state);
-        let service = self.service.instantiate_async(&mut store).await?;
-        Ok((store, Proxy::P3(service)))
+        Store::new(&self.engine, state)
     }
 }
 

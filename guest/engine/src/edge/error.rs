@@ -29,6 +29,10 @@ pub enum EdgeError {
     TooLarge { limit: u64 },
     #[error("the database has pages of {0} bytes, and that cannot be changed")]
     PageSize(PageSize),
+    #[error(
+        "a sidecar ships to this replica and looks after it itself: its newest object comes from a WAL"
+    )]
+    Attended,
     #[error("the replica holds no database, and none may be created")]
     NoDatabase,
     #[error("cannot encode the transaction: {0}")]

@@ -84,6 +84,9 @@ impl<O: Objects> Edge<O> {
         let Some(tip) = listing.newest().map(|newest| newest.max) else {
             return Ok(done);
         };
+        if limit.is_none() {
+            self.check_unattended(&listing).await?;
+        }
         let now = self.environment.now_ms();
         let mut holdings = Holdings::new(&listing);
         let levels = Levels::new(holdings.clone(), tip, schedule);
@@ -106,6 +109,21 @@ impl<O: Objects> Edge<O> {
         }
         done.deleted = self.expire(&mut holdings, schedule, now, limit).await?;
         Ok(done)
+    }
+
+    /// A sidecar looks after its replica itself, and does not expect others to.
+    async fn check_unattended(&self, listing: &Listing) -> Result<(), EdgeError> {
+        let newest = listing.newest_shipped();
+        let mut objects = listing.objects().iter();
+        let newest = objects.find(|object| Some(object.name) == newest);
+        let Some(newest) = newest else {
+            return Ok(());
+        };
+        let opened = self.source().open(newest).await?;
+        match opened.header.wal_size {
+            0 => Ok(()),
+            _ => Err(EdgeError::Attended),
+        }
     }
 
     /// One object of a level, with the pages as of its last transaction.
