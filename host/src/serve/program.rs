@@ -20,7 +20,7 @@ use wasmtime_wasi_http::{
 mod bindings {
     wasmtime::component::bindgen!({
         path: ["../wit/objects", "../wit/deps/spin-sqlite@3.1.0", "../wit/edge"],
-        world: "seawall:edge/host",
+        world: "seawall:edge/hosted",
         imports: { default: trappable },
         exports: { default: async | store },
     });
@@ -85,7 +85,7 @@ impl Program {
             .instance_pre()
             .instantiate_async(&mut store)
             .await?;
-        let host = bindings::Host::new(&mut store, &instance)?;
+        let host = bindings::Hosted::new(&mut store, &instance)?;
         let upkeep = host.seawall_edge_upkeep();
         let answer =
             async |accessor: &Accessor<State>| upkeep.call_maintain(accessor, schedule).await;
