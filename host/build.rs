@@ -1,6 +1,6 @@
-//! Builds the component and compiles it ahead of time, so that a start compiles nothing.
+//! Builds the components and compiles them ahead of time, so that a start compiles nothing.
 //!
-//! `SEAWALL_COMPONENT=path` hands in a finished component instead.
+//! `SEAWALL_COMPONENT=path` and `SEAWALL_EDGE_COMPONENT=path` hand in finished ones instead.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, process::Command};
@@ -13,25 +13,42 @@ const SQLITE_FLAGS: &str = "-DSQLITE_OS_OTHER=1 -DSQLITE_TEMP_STORE=3 -DSQLITE_S
     -DSQLITE_MAX_MMAP_SIZE=0 -DSQLITE_ENABLE_DBPAGE_VTAB";
 
 fn main() {
-    println!("cargo:rerun-if-env-changed=SEAWALL_COMPONENT");
-    let component = match env::var_os("SEAWALL_COMPONENT") {
-        Some(path) => PathBuf::from(path),
-        None => build_component(),
-    };
-    println!("cargo:rerun-if-changed={}", component.display());
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let compiled = out.join("replicator.cwasm");
-    fs::write(&compiled, precompile(&component)).expect("OUT_DIR can be written");
-    println!("cargo:rustc-env=SEAWALL_CWASM={}", compiled.display());
-    println!("cargo:rustc-env=SEAWALL_WASM={}", component.display());
+    embed(
+        "replicator",
+        "SEAWALL_COMPONENT",
+        ["SEAWALL_CWASM", "SEAWALL_WASM"],
+    );
+    embed(
+        "edge",
+        "SEAWALL_EDGE_COMPONENT",
+        ["SEAWALL_EDGE_CWASM", "SEAWALL_EDGE_WASM"],
+    );
 }
 
-fn build_component() -> PathBuf {
+/// Compiles a component; `names` are the variables by which the program finds it, compiled and as
+/// it is.
+fn embed(component: &str, override_by: &str, names: [&str; 2]) {
+    println!("cargo:rerun-if-env-changed={override_by}");
+    let wasm = match env::var_os(override_by) {
+        Some(path) => PathBuf::from(path),
+        None => build_component(component),
+    };
+    println!("cargo:rerun-if-changed={}", wasm.display());
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let compiled = out.join(format!("{component}.cwasm"));
+    fs::write(&compiled, precompile(&wasm)).expect("OUT_DIR can be written");
+    println!("cargo:rustc-env={}={}", names[0], compiled.display());
+    println!("cargo:rustc-env={}={}", names[1], wasm.display());
+}
+
+fn build_component(component: &str) -> PathBuf {
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let root = manifest.parent().expect("host/ lies in the workspace");
     for path in [
         "guest/engine/src",
         "guest/engine/Cargo.toml",
+        "guest/edge",
+        "guest/objects",
         "guest/replicator",
         "wit",
         "Cargo.lock",
@@ -47,7 +64,7 @@ fn build_component() -> PathBuf {
             "build",
             "--locked",
             "-p",
-            "replicator",
+            component,
             "--profile",
             "component",
         ])
@@ -80,7 +97,7 @@ fn build_component() -> PathBuf {
         status.success(),
         "the component does not build; `scripts/setup build` installs the wasm target and the C headers"
     );
-    target.join("wasm32-wasip2/component/replicator.wasm")
+    target.join(format!("wasm32-wasip2/component/{component}.wasm"))
 }
 
 fn target_directory(root: &Path) -> PathBuf {

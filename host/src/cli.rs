@@ -5,8 +5,10 @@ mod config;
 mod control;
 mod doctor;
 mod inspect;
+mod maintain;
 mod manual;
 mod resolve;
+mod serve;
 mod values;
 
 use crate::config::{Config, Database, Environment, Replica};
@@ -22,8 +24,10 @@ pub use config::ConfigCommand;
 pub use control::{ControlCommand, SocketFlags};
 pub use doctor::Doctor;
 pub use inspect::{Databases, Gone, LevelArgument, Ltx, Reset, Status, Verify};
+pub use maintain::Maintain;
 pub use manual::{Completions, Man};
 pub use resolve::{Request, UsageError};
+pub use serve::Serve;
 
 /// Replicates SQLite databases to S3 and restores them.
 ///
@@ -41,6 +45,8 @@ pub struct Cli {
 pub enum Command {
     Replicate(Replicate),
     Restore(Restore),
+    Serve(Serve),
+    Maintain(Maintain),
     Databases(Databases),
     Status(Status),
     Ltx(Ltx),

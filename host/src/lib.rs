@@ -14,6 +14,7 @@ pub mod observe;
 pub mod plan;
 pub mod replicate;
 pub mod restore;
+pub mod serve;
 pub mod socket;
 mod table;
 pub mod verify;

@@ -63,6 +63,14 @@ fn run(command: Command) -> Code {
             let request = args.resolve(&environment);
             carry_out(request, stderr, seawall::restore::run)
         }
+        Command::Serve(args) => {
+            let request = args.resolve(&environment);
+            carry_out(request, stderr, seawall::serve::run)
+        }
+        Command::Maintain(args) => {
+            let request = args.resolve(&environment);
+            carry_out(request, stderr, seawall::serve::maintain::run)
+        }
         Command::Databases(args) => carry_out(args.resolve(&environment), stderr, async |config| {
             commands::databases::run(&config, args.json)
         }),

@@ -1,6 +1,7 @@
 //! What a command line and a config ask for, with every value known.
 
 use crate::config::{self, Database, Directory, Observe, Replica, Socket, Upkeep};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -77,6 +78,28 @@ pub struct Restore {
     pub follow: Option<Duration>,
     /// Unix permissions of the file; None: what the umask leaves.
     pub mode: Option<u32>,
+    /// The replica as the user named it.
+    pub source: String,
+    /// Print the result as JSON on stdout.
+    pub json: bool,
+}
+
+/// `seawall serve`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serve {
+    pub replica: Replica,
+    /// Where to listen.
+    pub addr: String,
+    pub instances: usize,
+    /// What the component is told.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// `seawall maintain`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Maintain {
+    /// Whose replica, and how it is kept.
+    pub database: Database,
     /// The replica as the user named it.
     pub source: String,
     /// Print the result as JSON on stdout.

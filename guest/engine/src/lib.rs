@@ -1,5 +1,6 @@
 //! Everything Seawall decides, and no I/O of its own: see [`ports`] for what it needs from outside.
 
+pub mod edge;
 pub mod ltx;
 pub mod pageset;
 pub mod ports;
@@ -12,5 +13,5 @@ pub mod verify;
 pub mod vfs;
 pub mod wal;
 
-#[cfg(test)]
-pub(crate) mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

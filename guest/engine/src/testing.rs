@@ -4,6 +4,6 @@ mod files;
 mod store;
 mod world;
 
-pub(crate) use files::MemoryFiles;
-pub(crate) use store::{Call, Fault, MemoryStore, Operation};
-pub(crate) use world::{MemoryFile, TestEnvironment};
+pub use files::MemoryFiles;
+pub use store::{Call, Fault, MemoryStore, Operation};
+pub use world::{MemoryFile, TestEnvironment};

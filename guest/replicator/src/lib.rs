@@ -3,12 +3,12 @@
 
 mod failures;
 mod files;
-mod objects;
 mod sandbox;
 
 wit_bindgen::generate!({
     path: ["../../wit/objects", "../../wit/live", "../../wit/replicator"],
     world: "seawall:replicator/replicate",
+    with: { "seawall:objects/store@0.1.0": objects::seawall::objects::store },
     generate_all,
 });
 

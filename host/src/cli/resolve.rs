@@ -277,7 +277,7 @@ pub fn source(
 }
 
 /// The database that a DB_PATH names, or one whose replica a REPLICA_URL does.
-fn subject(
+pub fn subject(
     flags: &ConfigFlags,
     text: &str,
     environment: Environment<'_>,

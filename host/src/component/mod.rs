@@ -24,8 +24,10 @@ pub use session::{Answer, Session, kind, open_replica, settings};
 
 use crate::live::Files;
 use crate::objects::{Meter, Shared, Store as Objects};
-use crate::verify::Pace;
+use bindings::seawall::live::files;
+use bindings::seawall::objects::store;
 use bindings::seawall::replicator::report;
+pub use objects::Access;
 use std::sync::Arc;
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Store};
@@ -44,10 +46,8 @@ pub struct State {
     table: ResourceTable,
     wasi: WasiCtx,
     files: Files,
-    store: Objects,
+    store: objects::Access,
     progress: Progress,
-    /// How fast the store is read; None: as fast as it can be.
-    pace: Option<Arc<Pace>>,
     /// What the log lines are about.
     subject: String,
 }
@@ -94,7 +94,9 @@ impl Program {
         // SAFETY: `build.rs` of this very program made these bytes with the same wasmtime.
         let component = unsafe { Component::deserialize(&engine, COMPILED)? };
         let mut linker = Linker::new(&engine);
-        bindings::Replicate::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+        add_store(&mut linker, |state: &mut State| &mut state.store)?;
+        files::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+        report::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
         add_clocks_and_randomness(&mut linker)?;
         Ok(Program {
             engine,
@@ -133,9 +135,8 @@ impl Program {
             // Nothing is preopened, inherited or allowed; only clocks and randomness are linked.
             wasi: WasiCtx::builder().build(),
             files,
-            store: objects,
+            store: objects::Access::new(objects),
             progress,
-            pace: None,
             subject,
         };
         let mut store = Store::new(&self.engine, state);
@@ -146,12 +147,23 @@ impl Program {
     }
 }
 
-fn add_clocks_and_randomness(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+/// The store that is somewhere in an instance's state.
+pub fn add_store<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    access: fn(&mut T) -> &mut Access,
+) -> wasmtime::Result<()> {
+    store::add_to_linker::<T, HasSelf<Access>>(linker, access)
+}
+
+/// What every component gets of WASI.
+pub fn add_clocks_and_randomness<T: WasiView + 'static>(
+    linker: &mut Linker<T>,
+) -> wasmtime::Result<()> {
     use wasmtime_wasi::p2::bindings::{clocks, random};
-    clocks::wall_clock::add_to_linker::<State, WasiClocks>(linker, State::clocks)?;
-    clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(linker, State::clocks)?;
-    random::random::add_to_linker::<State, WasiRandom>(linker, State::random)?;
-    random::insecure_seed::add_to_linker::<State, WasiRandom>(linker, State::random)?;
+    clocks::wall_clock::add_to_linker::<T, WasiClocks>(linker, T::clocks)?;
+    clocks::monotonic_clock::add_to_linker::<T, WasiClocks>(linker, T::clocks)?;
+    random::random::add_to_linker::<T, WasiRandom>(linker, T::random)?;
+    random::insecure_seed::add_to_linker::<T, WasiRandom>(linker, T::random)?;
     Ok(())
 }
 

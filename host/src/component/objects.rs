@@ -1,11 +1,29 @@
 //! Answers the component's import `seawall:objects/store`.
 
-use super::State;
 use super::bindings::seawall::objects::store as wit;
 use crate::objects::{Condition, Error, Range, Store, Upload};
+use crate::verify::Pace;
 use bytes::Bytes;
 use std::sync::Arc;
-use wasmtime::component::{Accessor, HasSelf, Resource};
+use wasmtime::component::{Accessor, HasSelf, Resource, ResourceTable};
+
+/// What an instance may touch of a store, and its uploads.
+pub struct Access {
+    store: Store,
+    /// How fast the store is read; None: as fast as it can be.
+    pub pace: Option<Arc<Pace>>,
+    table: ResourceTable,
+}
+
+impl Access {
+    pub fn new(store: Store) -> Access {
+        Access {
+            store,
+            pace: None,
+            table: ResourceTable::new(),
+        }
+    }
+}
 
 /// An upload in the guest's hands. Parts of it may be under way while it is used again.
 pub type SharedUpload = Arc<Upload>;
@@ -32,18 +50,18 @@ fn condition(condition: wit::Condition) -> Condition {
 
 type Answer<T> = wasmtime::Result<Result<T, wit::Error>>;
 
-fn store<T>(accessor: &Accessor<T, HasSelf<State>>) -> Store {
+fn store<T>(accessor: &Accessor<T, HasSelf<Access>>) -> Store {
     accessor.with(|mut access| access.get().store.clone())
 }
 
 fn upload<T>(
-    accessor: &Accessor<T, HasSelf<State>>,
+    accessor: &Accessor<T, HasSelf<Access>>,
     upload: &Resource<SharedUpload>,
 ) -> wasmtime::Result<SharedUpload> {
     accessor.with(|mut access| Ok(Arc::clone(access.get().table.get(upload)?)))
 }
 
-impl<T: Send> wit::HostWithStore<T> for HasSelf<State> {
+impl<T: Send> wit::HostWithStore<T> for HasSelf<Access> {
     async fn get(
         accessor: &Accessor<T, Self>,
         key: String,
@@ -114,7 +132,7 @@ impl<T: Send> wit::HostWithStore<T> for HasSelf<State> {
     }
 }
 
-impl<T: Send> wit::HostUploadWithStore<T> for HasSelf<State> {
+impl<T: Send> wit::HostUploadWithStore<T> for HasSelf<Access> {
     async fn start(
         accessor: &Accessor<T, Self>,
         key: String,
@@ -158,7 +176,7 @@ impl<T: Send> wit::HostUploadWithStore<T> for HasSelf<State> {
     }
 }
 
-impl wit::HostUpload for State {
+impl wit::HostUpload for Access {
     fn drop(&mut self, upload: Resource<SharedUpload>) -> wasmtime::Result<()> {
         // The last owner's drop aborts what was not completed.
         self.table.delete(upload)?;
@@ -166,4 +184,4 @@ impl wit::HostUpload for State {
     }
 }
 
-impl wit::Host for State {}
+impl wit::Host for Access {}

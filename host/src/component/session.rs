@@ -152,7 +152,7 @@ impl Session {
 
     /// Reads the store no faster from now on.
     pub fn at_pace(&mut self, pace: Arc<Pace>) {
-        self.store.data_mut().pace = Some(pace);
+        self.store.data_mut().store.pace = Some(pace);
     }
 
     pub async fn verify(

@@ -108,6 +108,12 @@ pub enum Damage {
     PageSize { expected: PageSize, found: PageSize },
     #[error("at byte {offset}: {source}")]
     Frame { offset: u64, source: FrameError },
+    #[error("at byte {offset}: page {found}, where the index puts page {expected}")]
+    WrongPage {
+        offset: u64,
+        expected: Pgno,
+        found: Pgno,
+    },
     #[error("at byte {offset}: page {found} after page {previous}")]
     Descending {
         offset: u64,

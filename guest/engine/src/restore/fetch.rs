@@ -167,7 +167,11 @@ impl<'a, O: Objects> Source<'a, O> {
         })
     }
 
-    fn header(&self, object: &Listed, bytes: &[u8]) -> Result<(Header, Tracking), RestoreError> {
+    pub fn header(
+        &self,
+        object: &Listed,
+        bytes: &[u8],
+    ) -> Result<(Header, Tracking), RestoreError> {
         let Some(head) = bytes.first_chunk() else {
             let damage = Damage::Short {
                 offset: 0,

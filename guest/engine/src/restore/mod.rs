@@ -29,6 +29,7 @@ use crate::units::{Level, PageSize, Txid};
 
 pub use error::{Damage, RestoreError};
 pub use fetch::SMALL_OBJECT_BYTES;
+pub(crate) use fetch::Source;
 pub use follow::{Followed, begin as begin_following, catch_up, follow};
 pub use inspect::{changed_pages, check_object, is_as_sent};
 pub use moment::points;
@@ -37,7 +38,7 @@ pub use plan::{Listed, Listing, Plan, PlanError, Target, plan};
 pub use rolling::{Rolled, roll_forward};
 
 use apply::{ApplyError, Assembly};
-use fetch::{Content, Opened, Source};
+use fetch::{Content, Opened};
 use pages::{Chunk, Reading};
 use whole::WholeRead;
 

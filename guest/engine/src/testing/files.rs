@@ -79,7 +79,7 @@ struct Directory {
 
 /// A handle: clones share the files.
 #[derive(Clone, Default)]
-pub(crate) struct MemoryFiles(Rc<Directory>);
+pub struct MemoryFiles(Rc<Directory>);
 
 impl MemoryFiles {
     pub fn bytes(&self, kind: FileKind) -> Option<Vec<u8>> {

@@ -12,7 +12,7 @@ use crate::ports::{ByteRange, Condition, Entry, ObjectError, Objects, Page, Uplo
 const KEYS_PER_LISTING: usize = 1000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Operation {
+pub enum Operation {
     Get,
     Put,
     Upload,
@@ -23,14 +23,14 @@ pub(crate) enum Operation {
 /// A request as it reaches the store. `key` is the prefix of a listing, and the first key of a
 /// deletion.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Call {
+pub struct Call {
     pub operation: Operation,
     pub key: String,
     pub range: Option<ByteRange>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// The request has no effect.
     Refused(ObjectError),
     /// It has its effect, and still answers with this.
@@ -41,7 +41,7 @@ type Hook = Box<dyn FnMut(&MemoryStore, &Call) -> Option<Fault>>;
 
 /// A handle: clones share the store.
 #[derive(Clone, Default)]
-pub(crate) struct MemoryStore {
+pub struct MemoryStore {
     inner: Rc<Inner>,
 }
 
@@ -51,6 +51,7 @@ struct Inner {
     calls: RefCell<Vec<Call>>,
     hook: RefCell<Option<Hook>>,
     versions: Cell<u64>,
+    clock: Cell<Option<u64>>,
     keys_per_listing: Cell<Option<usize>>,
     /// State of the random numbers that delays are drawn from; zero for no delays.
     latency: Cell<u64>,
@@ -82,6 +83,11 @@ impl MemoryStore {
         self.inner.hold.set(polls);
     }
 
+    /// What the store says when it takes an object; without, it counts them.
+    pub fn set_clock(&self, now_ms: u64) {
+        self.inner.clock.set(Some(now_ms));
+    }
+
     pub fn set_keys_per_listing(&self, keys: usize) {
         self.inner.keys_per_listing.set(Some(keys));
     }
@@ -98,7 +104,7 @@ impl MemoryStore {
         let stored = Stored {
             body,
             etag: etag.clone(),
-            modified_ms: version,
+            modified_ms: self.inner.clock.get().unwrap_or(version),
         };
         self.inner
             .objects
@@ -329,7 +335,7 @@ impl Objects for MemoryStore {
     }
 }
 
-pub(crate) struct MemoryUpload {
+pub struct MemoryUpload {
     store: MemoryStore,
     key: String,
     parts: RefCell<BTreeMap<u32, (u64, Vec<u8>)>>,

@@ -6,7 +6,7 @@ use crate::ports::{Environment, FileError, LiveFile, LockKind, LogLevel};
 
 /// A file of nobody else's.
 #[derive(Default)]
-pub(crate) struct MemoryFile {
+pub struct MemoryFile {
     pub bytes: RefCell<Vec<u8>>,
     pub writes: Cell<usize>,
     pub syncs: Cell<usize>,
@@ -67,7 +67,7 @@ impl LiveFile for MemoryFile {
 
 /// A clock that is set, and a record of what was said.
 #[derive(Default)]
-pub(crate) struct TestEnvironment {
+pub struct TestEnvironment {
     pub now_ms: Cell<u64>,
     pub random: Cell<u64>,
     pub log: RefCell<Vec<(LogLevel, String)>>,

@@ -21,22 +21,84 @@ pub const FCNTL_KEEP_CHECKPOINT: c_int = 0x5357_0001;
 /// File control: copy the head of the WAL-index, `INDEX_HEAD_BYTES`, into the buffer that is handed in.
 pub const FCNTL_WAL_INDEX_HEAD: c_int = 0x5357_0002;
 
-/// What a VFS and its files share.
+/// What a VFS answers that is not about time and randomness.
+pub(crate) trait FileSystem {
+    /// Makes `out` an open file.
+    ///
+    /// # Safety
+    /// `out` points to [`FILE_BYTES`] bytes.
+    unsafe fn open(&self, kind: FileKind, create: bool, out: *mut ffi::sqlite3_file) -> c_int;
+    fn delete(&self, kind: FileKind, sync_directory: bool) -> c_int;
+    fn exists(&self, kind: FileKind) -> bool;
+    fn sleep_micros(&self, micros: u32);
+}
+
+/// What SQLite allocates for each open file, of whichever kind: the methods and a pointer.
+pub(crate) const FILE_BYTES: c_int = file::SIZE;
+
+/// What a VFS needs.
 struct Context {
-    files: Rc<dyn Files>,
+    system: Box<dyn FileSystem>,
     environment: Rc<dyn Environment>,
 }
 
-/// Registers a VFS under `name`, for as long as the process lives.
+/// The files of a live database.
+struct Live(Rc<dyn Files>);
+
+impl FileSystem for Live {
+    unsafe fn open(&self, kind: FileKind, create: bool, out: *mut ffi::sqlite3_file) -> c_int {
+        match self.0.open(kind, create) {
+            Ok(opened) => {
+                // SAFETY: promised by the caller.
+                unsafe { file::init(out, opened, Rc::clone(&self.0)) };
+                ffi::SQLITE_OK
+            }
+            Err(error) => open_code(&error),
+        }
+    }
+
+    fn delete(&self, kind: FileKind, sync_directory: bool) -> c_int {
+        match self.0.delete(kind, sync_directory) {
+            Ok(()) => ffi::SQLITE_OK,
+            Err(FileError::NotFound) => ffi::SQLITE_IOERR_DELETE_NOENT,
+            Err(_) => ffi::SQLITE_IOERR_DELETE,
+        }
+    }
+
+    fn exists(&self, kind: FileKind) -> bool {
+        self.0.exists(kind)
+    }
+
+    fn sleep_micros(&self, micros: u32) {
+        self.0.sleep_micros(micros);
+    }
+}
+
+/// Registers a VFS of live files under `name`, for as long as the process lives.
 ///
 /// # Panics
 /// When `name` holds a NUL byte.
 pub fn register(name: &str, files: Rc<dyn Files>, environment: Rc<dyn Environment>) -> c_int {
-    let context = Box::into_raw(Box::new(Context { files, environment }));
+    register_system(name, Box::new(Live(files)), environment)
+}
+
+/// Registers any VFS under `name`, for as long as the process lives.
+///
+/// # Panics
+/// When `name` holds a NUL byte.
+pub(crate) fn register_system(
+    name: &str,
+    system: Box<dyn FileSystem>,
+    environment: Rc<dyn Environment>,
+) -> c_int {
+    let context = Box::into_raw(Box::new(Context {
+        system,
+        environment,
+    }));
     let name = CString::new(name).expect("VFS names are ours and hold no NUL");
     let vfs = Box::new(ffi::sqlite3_vfs {
         iVersion: 2,
-        szOsFile: file::SIZE,
+        szOsFile: FILE_BYTES,
         mxPathname: 64,
         pNext: std::ptr::null_mut(),
         zName: name.into_raw(),
@@ -114,20 +176,12 @@ unsafe extern "C" fn x_open(
         let Some(kind) = kind(name.cast()) else {
             return ffi::SQLITE_CANTOPEN;
         };
-        let context = context(vfs);
-        match context
-            .files
-            .open(kind, flags & ffi::SQLITE_OPEN_CREATE != 0)
-        {
-            Ok(opened) => {
-                file::init(out, opened, Rc::clone(&context.files));
-                if !out_flags.is_null() {
-                    *out_flags = flags;
-                }
-                ffi::SQLITE_OK
-            }
-            Err(error) => open_code(&error),
+        let create = flags & ffi::SQLITE_OPEN_CREATE != 0;
+        let code = context(vfs).system.open(kind, create, out);
+        if code == ffi::SQLITE_OK && !out_flags.is_null() {
+            *out_flags = flags;
         }
+        code
     }
 }
 
@@ -138,11 +192,9 @@ unsafe extern "C" fn x_delete(
 ) -> c_int {
     // SAFETY: as in x_open.
     let (context, kind) = unsafe { (context(vfs), kind(name)) };
-    match kind.map(|kind| context.files.delete(kind, sync_directory != 0)) {
-        Some(Ok(())) => ffi::SQLITE_OK,
-        Some(Err(FileError::NotFound)) => ffi::SQLITE_IOERR_DELETE_NOENT,
-        _ => ffi::SQLITE_IOERR_DELETE,
-    }
+    kind.map_or(ffi::SQLITE_IOERR_DELETE, |kind| {
+        context.system.delete(kind, sync_directory != 0)
+    })
 }
 
 unsafe extern "C" fn x_access(
@@ -153,7 +205,7 @@ unsafe extern "C" fn x_access(
 ) -> c_int {
     // SAFETY: as in x_open; `out` is a valid pointer.
     unsafe {
-        let there = kind(name).is_some_and(|kind| context(vfs).files.exists(kind));
+        let there = kind(name).is_some_and(|kind| context(vfs).system.exists(kind));
         *out = c_int::from(there);
     }
     ffi::SQLITE_OK
@@ -197,7 +249,7 @@ unsafe extern "C" fn x_randomness(
 unsafe extern "C" fn x_sleep(vfs: *mut ffi::sqlite3_vfs, micros: c_int) -> c_int {
     // SAFETY: as in x_open.
     unsafe { context(vfs) }
-        .files
+        .system
         .sleep_micros(micros.max(0) as u32);
     micros
 }

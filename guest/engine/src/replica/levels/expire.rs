@@ -2,8 +2,8 @@
 
 use super::super::{Error, Replicator, State};
 use super::retention::{self, Expired};
-use crate::ltx::ObjectName;
-use crate::ports::{LogLevel, Objects};
+use crate::ltx::{Layout, ObjectName};
+use crate::ports::{Environment, LogLevel, ObjectError, Objects};
 use crate::restore::{self, Listed};
 use crate::units::Level;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,20 +39,8 @@ impl<O: Objects> Replicator<O> {
         if expired.is_empty() {
             return Ok(0);
         }
-        let layout = self.settings.layout;
-        let keys: Vec<String> = expired.iter().map(|name| layout.key(name)).collect();
-        let refused = self.objects.delete(&keys).await?;
-        if let Some((key, reason)) = refused.first() {
-            let text = format!(
-                "{} expired objects cannot be deleted, and are left alone until the next start. \
-                 {key}: {reason}",
-                refused.len()
-            );
-            self.log(LogLevel::Warn, &text);
-        }
-        let refused = refused.iter().filter_map(|(key, _)| layout.parse(key));
-        let mut left: BTreeSet<ObjectName> = refused.collect();
-        left.extend(self.still_there(&expired, &left).await?);
+        let (environment, layout) = (&*self.environment, self.settings.layout);
+        let left = delete(&self.objects, environment, layout, &expired).await?;
         self.with(|state| state.deleted(&expired, &left));
         Ok((expired.len() - left.len()) as u32)
     }
@@ -106,36 +94,60 @@ impl<O: Objects> Replicator<O> {
             Err(error) => Err(error.into()),
         }
     }
+}
 
-    /// Some stores say that they deleted, and did not.
-    async fn still_there(
-        &self,
-        deleted: &[ObjectName],
-        refused: &BTreeSet<ObjectName>,
-    ) -> Result<BTreeSet<ObjectName>, Error> {
-        let layout = self.settings.layout;
-        let levels: BTreeSet<Level> = deleted.iter().map(|name| name.level).collect();
-        let mut left = BTreeSet::new();
-        for level in levels {
-            // The oldest go first, and so what is left of them stands at the beginning.
-            let page = self.objects.list(&layout.prefix(level), None).await?;
-            let listed = page
-                .entries
-                .iter()
-                .filter_map(|entry| layout.parse(&entry.key));
-            left.extend(listed.filter(|name| deleted.contains(name) && !refused.contains(name)));
-        }
-        if let Some(name) = left.first() {
-            let text = format!(
-                "the store says that it deleted {} and lists it still (one of {} objects). They \
-                 cost storage and are left alone until the next start",
-                layout.key(name),
-                left.len()
-            );
-            self.log(LogLevel::Warn, &text);
-        }
-        Ok(left)
+/// Deletes objects, and looks whether they are gone. Returns those that are not.
+pub(crate) async fn delete<O: Objects>(
+    objects: &O,
+    environment: &dyn Environment,
+    layout: Layout,
+    names: &[ObjectName],
+) -> Result<BTreeSet<ObjectName>, ObjectError> {
+    let keys: Vec<String> = names.iter().map(|name| layout.key(name)).collect();
+    let refused = objects.delete(&keys).await?;
+    if let Some((key, reason)) = refused.first() {
+        let text = format!(
+            "{} expired objects cannot be deleted, and are left alone until the next start. \
+             {key}: {reason}",
+            refused.len()
+        );
+        environment.log(LogLevel::Warn, &text);
     }
+    let refused = refused.iter().filter_map(|(key, _)| layout.parse(key));
+    let mut left: BTreeSet<ObjectName> = refused.collect();
+    let there = still_there(objects, layout, names, &left).await?;
+    if let Some(name) = there.first() {
+        let text = format!(
+            "the store says that it deleted {} and lists it still (one of {} objects). They cost \
+             storage and are left alone until the next start",
+            layout.key(name),
+            there.len()
+        );
+        environment.log(LogLevel::Warn, &text);
+    }
+    left.extend(there);
+    Ok(left)
+}
+
+/// Some stores say that they deleted, and did not.
+async fn still_there<O: Objects>(
+    objects: &O,
+    layout: Layout,
+    deleted: &[ObjectName],
+    refused: &BTreeSet<ObjectName>,
+) -> Result<BTreeSet<ObjectName>, ObjectError> {
+    let levels: BTreeSet<Level> = deleted.iter().map(|name| name.level).collect();
+    let mut left = BTreeSet::new();
+    for level in levels {
+        // The oldest go first, and so what is left of them stands at the beginning.
+        let page = objects.list(&layout.prefix(level), None).await?;
+        let listed = page
+            .entries
+            .iter()
+            .filter_map(|entry| layout.parse(&entry.key));
+        left.extend(listed.filter(|name| deleted.contains(name) && !refused.contains(name)));
+    }
+    Ok(left)
 }
 
 impl State {

@@ -9,7 +9,7 @@
 //! [`expire`] act.
 
 mod capture;
-mod expire;
+pub(crate) mod expire;
 pub mod holdings;
 mod pending;
 pub mod retention;

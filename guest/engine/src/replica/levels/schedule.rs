@@ -25,9 +25,32 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// Litestream's own.
+    pub fn usual() -> Schedule {
+        const MINUTE: u64 = 60_000;
+        const DAY: u64 = 24 * 60 * MINUTE;
+        Schedule {
+            levels: vec![MINUTE / 2, 5 * MINUTE, 60 * MINUTE],
+            snapshot: DAY,
+            snapshot_retention: DAY,
+            shipped_retention: 5 * MINUTE,
+            retention_check: MINUTE / 4,
+            retention: true,
+        }
+    }
+
     /// The levels above 0, without the snapshots'.
     pub fn merged_levels(&self) -> impl DoubleEndedIterator<Item = Level> {
         (1..=self.levels.len() as u8).filter_map(|level| Level::new(level).ok())
+    }
+
+    /// When the current window of a level began: what is older is merged into it.
+    pub fn window_start(&self, level: Level, now_ms: u64) -> Option<u64> {
+        let interval = match level {
+            Level::SNAPSHOT => self.snapshot,
+            level => self.interval(level)?,
+        };
+        Some(window_end(now_ms, interval).saturating_sub(interval))
     }
 
     fn interval(&self, level: Level) -> Option<u64> {

@@ -1,4 +1,10 @@
-//! The engine's `Objects` over the import `seawall:objects/store`.
+//! The engine's `Objects` over the import `seawall:objects/store`, for every component that has it.
+#![cfg(target_family = "wasm")]
+
+wit_bindgen::generate!({
+    path: "../../wit/objects",
+    world: "client",
+});
 
 use crate::seawall::objects::store;
 use engine::ports::{ByteRange, Condition, Entry, ObjectError, Objects, Page, Upload};

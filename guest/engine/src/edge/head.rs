@@ -1,0 +1,218 @@
+//! Finds out which transaction is the newest, and where its pages lie.
+
+use super::{Edge, EdgeError, Freshness, Head, PageMap};
+use crate::ltx::{Extra, Header, ObjectName};
+use crate::ports::{ByteRange, LogLevel, ObjectError, Objects};
+use crate::restore::{
+    self, Listed, Listing, Plan, PlanError, RestoreError, SMALL_OBJECT_BYTES, Target,
+};
+use crate::units::{Level, PageSize, Txid};
+use futures::StreamExt;
+use std::rc::Rc;
+
+/// An object of level 0 stays for minutes after it was merged. Whoever looked longer ago than this
+/// cannot tell by a missing object that nothing came: it may have come and gone.
+pub(super) const FOLLOW_MS: u64 = 60_000;
+
+/// Pages of a database that is created here: SQLite's own default.
+const PAGE_SIZE: u32 = 4096;
+
+/// Objects opened at once: most are a few kilobytes, 16 of the largest small ones 4 MiB.
+const OPENED_AT_ONCE: usize = 16;
+
+impl<O: Objects> Edge<O> {
+    /// The database as of the newest transaction, as fresh as the settings say.
+    pub async fn newest(&self) -> Result<Rc<PageMap>, EdgeError> {
+        let began = self.environment.now_ms();
+        let Some(head) = self.head.borrow().clone() else {
+            return self.open().await;
+        };
+        // A clock that was put back proves nothing.
+        let age = began.checked_sub(head.confirmed_ms);
+        match (age, self.settings.freshness) {
+            (Some(age), Freshness::Bounded(ms)) if age <= ms => Ok(head.map),
+            (Some(age), _) if age < FOLLOW_MS && head.map.txid() > Txid::ZERO => {
+                self.follow(head.map).await
+            }
+            _ => self.catch_up(head.map).await,
+        }
+    }
+
+    /// The same, however fresh what is known may be.
+    pub(super) async fn confirmed(&self) -> Result<Rc<PageMap>, EdgeError> {
+        match self.known_map() {
+            Some(map) => self.catch_up(map).await,
+            None => self.open().await,
+        }
+    }
+
+    /// Takes one transaction after the other, until there is no next one.
+    async fn follow(&self, mut map: Rc<PageMap>) -> Result<Rc<PageMap>, EdgeError> {
+        let source = self.source();
+        loop {
+            let began = self.environment.now_ms();
+            let name = ObjectName::shipped(map.txid().next());
+            let key = self.settings.layout.key(&name);
+            let small = ByteRange {
+                offset: 0,
+                length: SMALL_OBJECT_BYTES,
+            };
+            match self.objects.get(&key, Some(small)).await {
+                Err(ObjectError::NotFound(_)) => return Ok(self.confirm(map, began)),
+                Err(error) => return Err(EdgeError::Store(error)),
+                Ok(bytes) if (bytes.len() as u64) < SMALL_OBJECT_BYTES => {
+                    let object = Listed {
+                        name,
+                        size: bytes.len() as u64,
+                        modified_ms: 0,
+                    };
+                    let contents = self.take_whole(&source, &object, &bytes)?;
+                    self.check_page_size(&map, &object, &contents.header)?;
+                    let next = Rc::make_mut(&mut map);
+                    next.apply(name, &contents.header, &contents.index);
+                    self.confirm(Rc::clone(&map), began);
+                }
+                // Only a listing tells how long it is.
+                Ok(_) => return self.catch_up(map).await,
+            }
+        }
+    }
+
+    /// Lists what came since. Anything that does not simply go on is opened anew.
+    async fn catch_up(&self, map: Rc<PageMap>) -> Result<Rc<PageMap>, EdgeError> {
+        let began = self.environment.now_ms();
+        let (source, txid) = (self.source(), map.txid());
+        let before = Txid(txid.0.saturating_sub(1));
+        let after = Some(self.key(before)).filter(|_| before > Txid::ZERO);
+        let entries = source.list_after(Level::SHIPPED, after).await?;
+        let listing = Listing::new(self.settings.layout, &entries);
+        let mut found = listing.objects().iter();
+        // The newest of level 0 is never deleted: without it, this is another replica by now.
+        if found.next().is_none_or(|first| first.name.max != txid) {
+            return self.open().await;
+        }
+        let mut expected = txid.next();
+        let mut newer = Vec::new();
+        for object in found {
+            if object.name != ObjectName::shipped(expected) {
+                return self.open().await;
+            }
+            newer.push(*object);
+            expected = expected.next();
+        }
+        let map = match self.apply(map, &newer).await {
+            Err(EdgeError::Gone) => return self.open().await,
+            applied => applied?,
+        };
+        Ok(self.confirm(map, began))
+    }
+
+    /// Lists everything and builds the map from nothing.
+    async fn open(&self) -> Result<Rc<PageMap>, EdgeError> {
+        let mut tries = 0..restore::REPLANS;
+        loop {
+            let began = self.environment.now_ms();
+            let again = match self.open_once().await {
+                Ok(map) => return Ok(self.confirm(map, began)),
+                Err(EdgeError::Gone) => EdgeError::Gone,
+                Err(EdgeError::Replica(RestoreError::Plan(gap @ PlanError::Gap { .. }))) => {
+                    EdgeError::Replica(gap.into())
+                }
+                Err(error) => return Err(error),
+            };
+            if tries.next().is_none() {
+                return Err(again);
+            }
+            let message = format!("{again}; listing the replica again");
+            self.environment.log(LogLevel::Warn, &message);
+        }
+    }
+
+    async fn open_once(&self) -> Result<Rc<PageMap>, EdgeError> {
+        let listing = self.source().list().await?;
+        if listing.is_empty() {
+            if self.settings.read_only {
+                return Err(EdgeError::NoDatabase);
+            }
+            return Ok(Rc::new(PageMap::empty(nothing())));
+        }
+        let plan = restore::plan(&listing, None, Target::Latest);
+        let Plan { objects, .. } = plan.map_err(RestoreError::from)?;
+        self.map_of(&objects).await
+    }
+
+    /// Where the pages lie that these objects, one after the other, amount to.
+    pub(super) async fn map_of(&self, objects: &[Listed]) -> Result<Rc<PageMap>, EdgeError> {
+        self.apply(Rc::new(PageMap::empty(nothing())), objects)
+            .await
+    }
+
+    async fn apply(
+        &self,
+        mut map: Rc<PageMap>,
+        objects: &[Listed],
+    ) -> Result<Rc<PageMap>, EdgeError> {
+        let opened = objects.iter().map(|object| self.contents(object));
+        let mut opened = futures::stream::iter(opened).buffered(OPENED_AT_ONCE);
+        let mut outcome = Ok(());
+        let mut left = objects.iter();
+        // All that were begun are waited for: nothing is left in flight.
+        while let Some(contents) = opened.next().await {
+            let (Some(object), Ok(())) = (left.next(), &outcome) else {
+                continue;
+            };
+            outcome = contents.and_then(|contents| {
+                self.check_page_size(&map, object, &contents.header)?;
+                let map = Rc::make_mut(&mut map);
+                map.apply(object.name, &contents.header, &contents.index);
+                Ok(())
+            });
+        }
+        outcome.map(|()| map)
+    }
+
+    fn check_page_size(
+        &self,
+        map: &PageMap,
+        object: &Listed,
+        header: &Header,
+    ) -> Result<(), EdgeError> {
+        let (expected, found) = (map.page_size(), header.page_size);
+        if expected == found || map.txid() == Txid::ZERO {
+            return Ok(());
+        }
+        let damage = restore::Damage::PageSize { expected, found };
+        Err(self.source().damaged(object, damage).into())
+    }
+
+    /// Takes note that `map` was the newest when `began` was.
+    pub(super) fn confirm(&self, map: Rc<PageMap>, began: u64) -> Rc<PageMap> {
+        self.head.replace(Some(Head {
+            map: Rc::clone(&map),
+            confirmed_ms: began,
+        }));
+        map
+    }
+
+    /// What is known is of no use any more: the next transaction lists the replica.
+    pub(super) fn forget(&self) {
+        self.head.replace(None);
+    }
+}
+
+/// What stands for a database without any transaction.
+fn nothing() -> Header {
+    let page_size = PageSize::new(PAGE_SIZE).unwrap_or(PageSize::MAX);
+    Header {
+        page_size,
+        commit: 0,
+        min: Txid::ZERO,
+        max: Txid::ZERO,
+        timestamp_ms: 0,
+        wal_offset: 0,
+        wal_size: 0,
+        salts: (0, 0),
+        node: 0,
+        extra: Extra::default(),
+    }
+}

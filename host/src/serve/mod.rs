@@ -1,0 +1,59 @@
+//! `seawall serve`: SQL over HTTP on a database that lives in a replica. The component answers;
+//! what is here is a server, a pool of its instances, and the store.
+
+mod http;
+pub mod maintain;
+mod pool;
+mod program;
+
+use crate::component::Access;
+use crate::config::Replica;
+use crate::exit::Code;
+use crate::objects::{Location, Shared, Store};
+use crate::plan;
+use anyhow::Context;
+use pool::Pool;
+use program::Program;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Runs until SIGTERM or SIGINT; requests that are under way are answered first.
+pub async fn run(plan: plan::Serve) -> anyhow::Result<Code> {
+    let program = Program::load().map_err(crate::component::failed)?;
+    let access = access(&plan.replica).await?;
+    let mut settings = plan.settings;
+    settings.insert("layout".to_owned(), layout(&plan.replica).to_owned());
+    let listener = TcpListener::bind(&plan.addr).await;
+    let listener = listener.with_context(|| format!("cannot listen at {}", plan.addr))?;
+    let address = listener.local_addr()?;
+    let pool = Pool::new(program, Arc::new(access), settings, plan.instances);
+    tracing::info!("serving SQL at http://{address}");
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let told = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+    };
+    let served = axum::serve(listener, http::routes(pool)).with_graceful_shutdown(told);
+    served.await?;
+    Ok(Code::Ok)
+}
+
+/// Where in the replica the parts of keys go, as the component is told.
+fn layout(replica: &Replica) -> &'static str {
+    match &replica.location {
+        Location::S3(_) => "hexadecimal",
+        Location::Directory { .. } => "decimal",
+    }
+}
+
+/// What each instance gets of the replica's store.
+async fn access(replica: &Replica) -> anyhow::Result<impl Fn() -> Access + Send + Sync + 'static> {
+    let store = Store::open_shared(replica.location.clone(), &Shared::default()).await;
+    let store = store.context("the replica")?;
+    Ok(move || Access::new(store.clone()))
+}
