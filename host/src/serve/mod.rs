@@ -18,6 +18,11 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// What the component imports. Nothing of it leads to the store's credentials.
+pub fn imports() -> wasmtime::Result<Vec<String>> {
+    Ok(Program::load()?.imports())
+}
+
 /// Runs until SIGTERM or SIGINT; requests that are under way are answered first.
 pub async fn run(plan: plan::Serve) -> anyhow::Result<Code> {
     let program = Program::load().map_err(crate::component::failed)?;

@@ -62,6 +62,12 @@ impl Program {
         Ok(Program { engine, service })
     }
 
+    pub fn imports(&self) -> Vec<String> {
+        let component = self.service.instance_pre().component().component_type();
+        let imports = component.imports(&self.engine);
+        imports.map(|(name, _)| name.to_owned()).collect()
+    }
+
     pub async fn instantiate(
         &self,
         store: Access,
