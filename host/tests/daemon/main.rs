@@ -3,6 +3,7 @@
 
 mod control;
 mod directories;
+mod details;
 mod ends;
 mod exec;
 mod following;
