@@ -82,7 +82,11 @@ fn no_probe_makes_an_outage_of_the_bucket_one_of_the_app() -> Result<()> {
                 let Some(probe) = probe else { continue };
                 let path = &probe.http_get.path;
                 asked += 1;
-                ensure!(path != "/readyz", "{dir}: {} is asked {path}", container.name);
+                ensure!(
+                    path != "/readyz",
+                    "{dir}: {} is asked {path}",
+                    container.name
+                );
             }
         }
         // Startup and liveness of Seawall, and those with readiness of the app.
