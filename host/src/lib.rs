@@ -11,6 +11,7 @@ pub mod live;
 pub mod logging;
 pub mod objects;
 pub mod observe;
+pub mod output;
 pub mod plan;
 pub mod replicate;
 pub mod restore;

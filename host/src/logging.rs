@@ -112,6 +112,8 @@ pub fn init(level: Level, format: Format, source: bool, output: Output) {
         .with_writer(writer)
         .with_ansi(terminal)
         .with_target(false)
+        // It would complain on stderr and panic there when nobody reads that either.
+        .log_internal_errors(false)
         .with_file(source)
         .with_line_number(source);
     let already_set = match format {

@@ -9,6 +9,7 @@ use seawall::commands;
 use seawall::config::Environment;
 use seawall::exit::Code;
 use seawall::logging::{self, Output};
+use seawall::output::{complain, print_and_end};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -92,7 +93,7 @@ fn run(command: Command) -> Code {
         }
         Command::Ltx(args) => list_objects(&args, &environment),
         Command::Wal(args) => {
-            eprintln!("seawall: `wal` is deprecated, use `ltx` instead");
+            complain("`wal` is deprecated, use `ltx` instead");
             list_objects(&args, &environment)
         }
         Command::Generations(_) => gone("generations", "ltx"),
@@ -120,10 +121,10 @@ fn list_objects(args: &Ltx, environment: Environment<'_>) -> Code {
 }
 
 fn gone(command: &str, instead: &str) -> Code {
-    eprintln!(
-        "seawall: there is no `{command}` since Litestream 0.5, whose replicas have one line of \
+    complain(format_args!(
+        "there is no `{command}` since Litestream 0.5, whose replicas have one line of \
          transactions; use `seawall {instead}`"
-    );
+    ));
     Code::Usage
 }
 
@@ -180,23 +181,16 @@ fn plain(db_path: &str, environment: Environment<'_>) -> Result<Request<PathBuf>
 fn print_version(verbose: bool, json: bool) -> Code {
     let version = env!("CARGO_PKG_VERSION");
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
-    match (json, verbose) {
-        (true, true) => {
-            let version = serde_json::json!({
-                "name": "seawall", "version": version, "os": os, "arch": arch,
-            });
-            println!("{version}");
-        }
-        (true, false) => {
-            println!(
-                "{}",
-                serde_json::json!({ "name": "seawall", "version": version })
-            );
-        }
-        (false, true) => println!("Version:  {version}\nOS/Arch:  {os}/{arch}"),
-        (false, false) => println!("{version}"),
-    }
-    Code::Ok
+    let text = match (json, verbose) {
+        (true, true) => serde_json::json!({
+            "name": "seawall", "version": version, "os": os, "arch": arch,
+        })
+        .to_string(),
+        (true, false) => serde_json::json!({ "name": "seawall", "version": version }).to_string(),
+        (false, true) => format!("Version:  {version}\nOS/Arch:  {os}/{arch}"),
+        (false, false) => version.to_owned(),
+    };
+    print_and_end(format_args!("{text}\n"), Code::Ok)
 }
 
 fn carry_out<Plan, Run, Running>(
@@ -211,9 +205,7 @@ where
     let request = match request {
         Ok(request) => request,
         Err(error) => {
-            for line in error.to_string().lines() {
-                eprintln!("seawall: {line}");
-            }
+            complain(error);
             return Code::Usage;
         }
     };

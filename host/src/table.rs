@@ -1,5 +1,6 @@
 //! What commands print: tables for people, JSON for programs, times and sizes in words.
 
+use crate::output::print;
 use serde::Serialize;
 
 /// Columns two spaces apart, each as wide as its widest cell; no spaces at the ends of lines.
@@ -65,14 +66,12 @@ pub fn size(bytes: u64) -> String {
 
 /// Indented, as Litestream prints it.
 pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
-    Ok(())
+    print(format_args!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
 /// One line for each key.
 pub fn print_lines(value: &impl Serialize) -> anyhow::Result<()> {
-    print!("{}", lines(value)?);
-    Ok(())
+    print(lines(value)?)
 }
 
 fn lines(value: &impl Serialize) -> anyhow::Result<String> {

@@ -158,6 +158,52 @@ fn the_version_is_printed_as_text_or_json() {
 }
 
 #[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let bad = "dbs: [{path: /data/a.db, replica: {url: s3://b/k}, nonsense: 1}]";
+    let place = Place::new().with_file("bad.yml", bad);
+    for (line, code) in [
+        ("version -json", 0),
+        ("--help", 0),
+        ("man", 0),
+        ("completions fish", 0),
+        ("config schema", 0),
+        ("config check -json bad.yml", 2),
+        ("databases -json -config bad.yml", 2),
+        ("restore -dry-run -o copy.db file:///nowhere/at/all", 5),
+    ] {
+        let mut command = place.command(line);
+        for nobody_reads in [vec![1], vec![1, 2]] {
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            command.stdout(writer.try_clone().unwrap());
+            if nobody_reads.contains(&2) {
+                command.stderr(writer);
+            }
+            let output = command.output().unwrap();
+            assert_eq!(output.status.code(), Some(code), "{line}: {output:?}");
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(!said.contains("panicked"), "{line}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_result_that_finds_no_room_is_an_error() {
+    let full = || std::fs::File::options().write(true).open("/dev/full");
+    for line in ["version", "config schema", "man"] {
+        let place = Place::new();
+        let mut command = place.command(line);
+        let said = said(command.stdout(full().unwrap()).output().unwrap());
+        assert_eq!(said.code, 1, "{line}");
+        assert!(
+            said.stderr.contains("cannot be written to stdout"),
+            "{}",
+            said.stderr
+        );
+    }
+}
+
+#[test]
 fn bad_usage_exits_with_2_and_says_what_is_wrong() {
     let place = Place::new().with_file("c.yml", ARTICLE);
     for (line, message) in [

@@ -1,12 +1,20 @@
 //! The alert rules and the dashboard in `deploy/`: Prometheus understands them, the rules fire when
-//! they should, and every metric in them is one that `docs/metrics.md` tells of.
+//! they should, and every metric in them is one that is served and that `docs/metrics.md` tells of.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use end_to_end::program::Program;
+use end_to_end::replica::{Replica, Settings};
+use end_to_end::scene::scene;
+use end_to_end::shell::sql;
+use end_to_end::stock::SOME_ROWS;
+use end_to_end::wait_for;
 use serde_json::{Value, json};
 
 const RULES: &str = "deploy/prometheus/alerts.yml";
@@ -14,6 +22,9 @@ const RULE_TESTS: &str = "deploy/prometheus/alerts.test.yml";
 const DASHBOARD: &str = "deploy/grafana/seawall.json";
 const METRICS: &str = "docs/metrics.md";
 const RUNBOOK: &str = "docs/operations.md";
+
+/// What a month costs is estimated after ten seconds.
+const LIMIT: Duration = Duration::from_secs(40);
 
 fn place(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
@@ -55,6 +66,11 @@ fn dashboard() -> Result<Value> {
     Ok(serde_json::from_str(&text(DASHBOARD)?)?)
 }
 
+/// All that asks for metrics.
+fn used() -> Result<String> {
+    Ok(text(RULES)? + &queries(&dashboard()?).join("\n"))
+}
+
 /// The names of metrics in a text.
 fn metrics(text: &str) -> BTreeSet<&str> {
     text.split(|at: char| !at.is_ascii_alphanumeric() && at != '_')
@@ -87,13 +103,47 @@ fn prometheus_understands_every_query_of_the_dashboard() -> Result<()> {
 
 #[test]
 fn every_metric_of_the_alerts_and_the_dashboard_is_a_documented_one() -> Result<()> {
-    let (documented, rules) = (text(METRICS)?, text(RULES)?);
-    let queries = queries(&dashboard()?).join("\n");
-    let used = &metrics(&rules) | &metrics(&queries);
+    let (used, documented) = (used()?, text(METRICS)?);
+    let used = metrics(&used);
     ensure!(used.len() > 10, "only {used:?}");
     let unknown = &used - &metrics(&documented);
     ensure!(unknown.is_empty(), "not in {METRICS}: {unknown:?}");
     Ok(())
+}
+
+#[test]
+fn every_metric_of_the_alerts_and_the_dashboard_is_served() {
+    scene(|scene| {
+        let used = used()?;
+        let machine = scene.machine()?;
+        sql(scene, &machine.db(), SOME_ROWS)?;
+        let replica = Replica::in_files(&scene.fresh("replica"));
+        let addr = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+        let settings = Settings {
+            global: vec!["verify: {interval: 1s}".into(), format!("addr: {addr}")],
+            ..Settings::default()
+        };
+        let sidecar = Program::Seawall.replicate(scene, &machine.db(), &replica, &settings)?;
+        replica.wait_for_txid(1, LIMIT)?;
+        let mut missing = Vec::new();
+        let all_served = wait_for("all metrics", LIMIT, || {
+            let url = format!("http://{addr}/metrics");
+            let text = ureq::get(url).call()?.body_mut().read_to_string()?;
+            // With a number, not only with a help.
+            let served: BTreeSet<&str> = text
+                .lines()
+                .filter_map(|line| line.split(['{', ' ']).next())
+                .collect();
+            missing = (&metrics(&used) - &served)
+                .into_iter()
+                .map(str::to_owned)
+                .collect();
+            Ok(missing.is_empty().then_some(()))
+        });
+        all_served.with_context(|| format!("not served: {missing:?}"))?;
+        sidecar.terminate(LIMIT)?.ok()?;
+        Ok(())
+    });
 }
 
 #[test]

@@ -306,6 +306,53 @@ fn the_keyboard_reaches_everything_and_copies_without_a_clipboard_permission() {
 }
 
 #[test]
+fn of_many_databases_the_page_asks_for_what_is_seen_of_open_ones() {
+    scene(|scene| {
+        let stage = stage(scene)?;
+        let mut config = fs::read_to_string(&stage.config)?;
+        for number in 0..4 {
+            let path = stage.machine.dir().join(format!("{number}.db"));
+            let mut app = Shell::open(scene, &path)?;
+            app.run(NOTES)?;
+            app.close()?;
+            let bucket = scene.fresh("bucket");
+            config += &format!("  - path: {}\n", path.display());
+            config += &format!(
+                "    replicas: [{{type: file, path: {}}}]\n",
+                bucket.display()
+            );
+        }
+        fs::write(&stage.config, config)?;
+        let sidecar = stage.start(scene)?;
+        let mut browser = Browser::open(scene.dir(), stage.addr, Look::default())?;
+        browser.wait_for_title("All 5 databases are well", LIMIT)?;
+        ensure!(
+            browser.field("moment")?.is_empty(),
+            "details of a closed one"
+        );
+        browser.click("summary")?;
+        let opened = Instant::now();
+        wait_for("the moment of the one that was opened", SHOWN, || {
+            Ok((!browser.field("moment")?.is_empty()).then_some(()))
+        })?;
+        println!("shown after {} ms", opened.elapsed().as_millis());
+        ensure!(browser.field("lag-told")?.starts_with("Largest "));
+
+        // It stays up to date.
+        let txid = number(&browser.field("moment")?)?;
+        let mut app = Shell::open(scene, &stage.machine.db())?;
+        app.run(ONE_MORE)?;
+        app.close()?;
+        wait_for("the next moment", LIMIT, || {
+            Ok((number(&browser.field("moment")?)? > txid).then_some(()))
+        })?;
+        browser.close()?;
+        sidecar.terminate(LIMIT)?.ok()?;
+        Ok(())
+    });
+}
+
+#[test]
 fn of_several_databases_the_page_says_which_one_is_not_live() {
     scene(|scene| {
         let stage = stage(scene)?;

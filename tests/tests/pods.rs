@@ -70,6 +70,31 @@ fn pod(scene: &Scene, settings: &[(&str, &str)]) -> Result<Pod> {
     Pod::of(&objects(&build(&dir.join("base"))?)?)
 }
 
+/// Visitors come and a pod goes on while the bucket is away: the app needs none.
+#[test]
+fn no_probe_makes_an_outage_of_the_bucket_one_of_the_app() -> Result<()> {
+    for dir in ["base", "examples/ntfy"] {
+        let pod = Pod::of(&objects(&build(&source().join(dir))?)?)?;
+        let mut asked = 0;
+        for container in pod.spec.init_containers.iter().chain(&pod.spec.containers) {
+            let (startup, liveness) = (&container.startup_probe, &container.liveness_probe);
+            for probe in [startup, liveness, &container.readiness_probe] {
+                let Some(probe) = probe else { continue };
+                let path = &probe.http_get.path;
+                asked += 1;
+                ensure!(
+                    path != "/readyz",
+                    "{dir}: {} is asked {path}",
+                    container.name
+                );
+            }
+        }
+        // Startup and liveness of Seawall, and those with readiness of the app.
+        ensure!(asked == 5, "{dir}: {asked} probes");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_container_writes_only_to_its_volumes_and_has_no_rights() {
     scene(|scene| {

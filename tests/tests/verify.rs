@@ -1,10 +1,12 @@
 //! Damage in a replica is noticed before anybody needs it: within one interval while it is
-//! replicated, and by hand.
+//! replicated, by log, metrics and page, and by hand.
 
 use std::fs;
+use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use end_to_end::browser::{Browser, Look};
 use end_to_end::generations::Generation;
 use end_to_end::program::Program;
 use end_to_end::replica::{Replica, Settings};
@@ -33,6 +35,44 @@ fn status(scene: &Scene, replica: &Replica, config: &str) -> Result<Value> {
     ensure!(output.status.success(), "{output:?}");
     let mut databases: Value = serde_json::from_slice(&output.stdout)?;
     Ok(databases[0]["verify"].take())
+}
+
+/// What the metrics say of verifying.
+struct Metrics {
+    ok: f64,
+    /// Unix seconds.
+    last_success: f64,
+    last_attempt: f64,
+}
+
+impl Metrics {
+    /// None: not all of them are there yet.
+    fn read(addr: SocketAddr) -> Result<Option<Self>> {
+        let url = format!("http://{addr}/metrics");
+        let text = ureq::get(url).call()?.body_mut().read_to_string()?;
+        let number = |name: &str| -> Option<f64> {
+            let start = format!("seawall_verify_{name}{{");
+            let line = text.lines().find(|line| line.starts_with(&start))?;
+            line.rsplit(' ').next()?.parse().ok()
+        };
+        let all = || {
+            Some(Self {
+                ok: number("ok")?,
+                last_success: number("last_success_timestamp_seconds")?,
+                last_attempt: number("last_attempt_timestamp_seconds")?,
+            })
+        };
+        Ok(all())
+    }
+
+    /// When they say so.
+    fn saying(addr: SocketAddr, limit: Duration, is_so: impl Fn(&Self) -> bool) -> Result<Self> {
+        wait_for(
+            "the metrics",
+            limit,
+            || Ok(Self::read(addr)?.filter(&is_so)),
+        )
+    }
 }
 
 /// Breaks the replica: what to write where, or nothing.
@@ -74,11 +114,13 @@ fn damage_is_noticed_within_one_interval() {
         let replica = Replica::in_files(&scene.fresh("replica"));
         let (_other, stranger) = shipped(scene)?;
         let socket = scene.dir().join("s.sock");
+        let addr = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
         let settings = Settings {
             sync_interval: Duration::from_millis(100),
             global: vec![
                 format!("verify: {{interval: {}s}}", INTERVAL.as_secs()),
                 format!("socket: {{enabled: true, path: {}}}", socket.display()),
+                format!("addr: {addr}"),
                 // Nothing changes in the replica while it is broken.
                 "levels: []".into(),
             ],
@@ -100,6 +142,8 @@ fn damage_is_noticed_within_one_interval() {
             Ok((verify["sound"] == true && *newest == 4).then_some(()))
         };
         wait_for("a first proof", LIMIT, sound_at_4)?;
+        let mut browser = Browser::open(scene.dir(), addr, Look::default())?;
+        browser.wait_for_title("All well", LIMIT)?;
 
         for (what, breakage) in breakages(&replica, &stranger)? {
             let mut kept = Vec::new();
@@ -131,13 +175,27 @@ fn damage_is_noticed_within_one_interval() {
             })?;
             let error = verify["last_failure"]["error"].as_str().unwrap_or_default();
             ensure!(error.contains(key.as_str()), "{what}: {verify}");
+            let shown = Metrics::saying(addr, SLACK, |metrics| metrics.ok == 0.0)?;
+            browser.wait_for_title("Unproven", SLACK)?;
+            let (took, why) = (began.elapsed(), browser.field("why")?);
+            ensure!(why.contains(key.as_str()), "{what}: the page says {why:?}");
+            ensure!(took < INTERVAL + SLACK, "{what}: shown after {took:?}");
+            // It stays so, and the last success where it was.
+            let later = Metrics::saying(addr, INTERVAL + SLACK, |metrics| {
+                metrics.last_attempt > shown.last_attempt
+            })?;
+            ensure!(later.ok == 0.0 && later.last_success == shown.last_success);
             for (key, body) in kept {
                 replica.objects.put(key, &body)?;
             }
             let again =
                 || Ok((status(scene, &replica, &config_text)?["sound"] == true).then_some(()));
             wait_for("it to be sound again", INTERVAL + SLACK, again)?;
+            let mended = Metrics::saying(addr, SLACK, |metrics| metrics.ok == 1.0)?;
+            ensure!(mended.last_success > shown.last_success);
+            browser.wait_for_title("All well", SLACK)?;
         }
+        browser.close()?;
         let outcome = sidecar.terminate(LIMIT)?.ok()?;
         outcome.says("INFO the replica is sound again")?;
         let left = machine.contents()?;

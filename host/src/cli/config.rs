@@ -4,6 +4,7 @@ use super::resolve;
 use crate::config::report::Report;
 use crate::config::{Config, Environment, Error, schema};
 use crate::exit::Code;
+use crate::output::{complain, print_and_end};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -47,10 +48,7 @@ impl ConfigCommand {
     pub fn run(&self, environment: Environment<'_>) -> Code {
         match &self.action {
             Action::Check(check) => check.run(environment),
-            Action::Schema => {
-                println!("{:#}", schema::document());
-                Code::Ok
-            }
+            Action::Schema => print_and_end(format_args!("{:#}\n", schema::document()), Code::Ok),
         }
     }
 }
@@ -62,35 +60,26 @@ impl Check {
             .clone()
             .unwrap_or_else(|| resolve::default_path(environment));
         match Config::load(&file, !self.no_expand_env, environment) {
-            Ok(config) => {
-                self.report(&Report::of(&config));
-                Code::Ok
-            }
-            Err(error) => {
-                self.complain(&error);
-                Code::Usage
-            }
+            Ok(config) => self.report(&Report::of(&config)),
+            Err(error) => self.refuse(&error),
         }
     }
 
-    fn report(&self, report: &Report) {
-        if self.json {
-            let mut json = serde_json::json!(report);
-            json["valid"] = true.into();
-            println!("{json:#}");
-        } else {
-            print!("{report}");
+    fn report(&self, report: &Report) -> Code {
+        if !self.json {
+            return print_and_end(report, Code::Ok);
         }
+        let mut json = serde_json::json!(report);
+        json["valid"] = true.into();
+        print_and_end(format_args!("{json:#}\n"), Code::Ok)
     }
 
-    fn complain(&self, error: &Error) {
-        if self.json {
-            let json = serde_json::json!({ "valid": false, "errors": error.mistakes() });
-            println!("{json:#}");
-        } else {
-            for line in error.to_string().lines() {
-                eprintln!("seawall: {line}");
-            }
+    fn refuse(&self, error: &Error) -> Code {
+        if !self.json {
+            complain(error);
+            return Code::Usage;
         }
+        let json = serde_json::json!({ "valid": false, "errors": error.mistakes() });
+        print_and_end(format_args!("{json:#}\n"), Code::Usage)
     }
 }

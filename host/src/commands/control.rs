@@ -1,6 +1,7 @@
 //! The commands that ask a running seawall by its control socket.
 
 use crate::exit::Code;
+use crate::output::print;
 use crate::socket::client::Control;
 use crate::socket::messages::{Changed, Info, List, Named, Register, Sync, Synced};
 use crate::table;
@@ -110,15 +111,15 @@ struct Unregistered {
 
 pub async fn unregister(way: &Way<'_>, path: &Path, dry_run: bool) -> anyhow::Result<Code> {
     if dry_run {
-        println!(
+        print(format_args!(
             "Dry run: unregister request preview\n  database: {}\n  socket: {}\n  \
              replicas: the one of this database; what is in it stays\n  \
              final sync: what is left is uploaded before the command completes\n  \
-             timeout: {}s\nNo unregister request was sent.",
+             timeout: {}s\nNo unregister request was sent.\n",
             path.display(),
             way.socket(),
             way.timeout
-        );
+        ))?;
         return Ok(Code::Ok);
     }
     let gone: Changed = way
@@ -168,17 +169,19 @@ pub async fn list(way: &Way<'_>) -> anyhow::Result<Code> {
     if way.json {
         return way.print(&list);
     }
+    let mut text = String::new();
     for database in list.databases {
         let last = database.last_sync_at.as_deref().map(to_the_second);
         let last = last.unwrap_or_else(|| "never".to_owned());
-        println!(
-            "{} [{}] (last sync: {last})",
+        text += &format!(
+            "{} [{}] (last sync: {last})\n",
             database.path, database.status
         );
         if let Some(error) = database.error {
-            println!("  {error}");
+            text += &format!("  {error}\n");
         }
     }
+    print(text)?;
     Ok(Code::Ok)
 }
 
@@ -187,11 +190,14 @@ pub async fn info(way: &Way<'_>) -> anyhow::Result<Code> {
     if way.json {
         return way.print(&info);
     }
-    println!("Seawall {}", info.version);
-    println!("  PID:        {}", info.pid);
-    println!("  Uptime:     {}s", info.uptime_seconds);
-    println!("  Started at: {}", to_the_second(&info.started_at));
-    println!("  Databases:  {}", info.database_count);
+    print(format_args!(
+        "Seawall {}\n  PID:        {}\n  Uptime:     {}s\n  Started at: {}\n  Databases:  {}\n",
+        info.version,
+        info.pid,
+        info.uptime_seconds,
+        to_the_second(&info.started_at),
+        info.database_count
+    ))?;
     Ok(Code::Ok)
 }
 

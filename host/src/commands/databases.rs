@@ -3,6 +3,7 @@
 use crate::component;
 use crate::config::{Config, Database};
 use crate::exit::Code;
+use crate::output::print;
 use crate::table;
 use anyhow::Context;
 use serde::Serialize;
@@ -26,7 +27,7 @@ pub fn run(config: &Config, json: bool) -> anyhow::Result<Code> {
             .into_iter()
             .map(|database| [database.path, database.replica.to_owned()])
             .collect();
-        print!("{}", table::render(["path", "replica"], &rows));
+        print(table::render(["path", "replica"], &rows))?;
     }
     Ok(Code::Ok)
 }

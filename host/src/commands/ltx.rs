@@ -4,6 +4,7 @@ use crate::component::{self, Program, Session, wit};
 use crate::config::Replica;
 use crate::exit::Code;
 use crate::live::Files;
+use crate::output::print;
 use crate::table;
 use anyhow::bail;
 use serde::Serialize;
@@ -51,7 +52,7 @@ pub async fn run(
     };
     let rows: Vec<_> = listed.into_iter().map(row).collect();
     let head = ["level", "min_txid", "max_txid", "size", "created"];
-    print!("{}", table::render(head, &rows));
+    print(table::render(head, &rows))?;
     Ok(Code::Ok)
 }
 

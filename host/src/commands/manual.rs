@@ -3,6 +3,7 @@
 //! Both generators write long flags with two dashes; here they get the one dash that is typed.
 
 use crate::exit::Code;
+use crate::output::{complain, print_and_end};
 use clap::Command;
 use clap_complete::Shell;
 use clap_mangen::Man;
@@ -15,21 +16,20 @@ pub fn completions(command: &Command, shell: Shell) -> Code {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, name, &mut script);
     let script = one_dash(&String::from_utf8_lossy(&script));
-    match shell {
+    let script = match shell {
         // fish has a kind of its own for long flags with one dash.
         Shell::Fish => {
-            for line in script.lines() {
-                match line.starts_with("complete ") {
-                    true => println!("{}", line.replacen(" -l ", " -o ", 1)),
-                    false => println!("{line}"),
-                }
-            }
+            let line = |line: &str| match line.starts_with("complete ") {
+                true => format!("{}\n", line.replacen(" -l ", " -o ", 1)),
+                false => format!("{line}\n"),
+            };
+            script.lines().map(line).collect()
         }
         // zsh would read `-config` as stacked letters.
-        Shell::Zsh => print!("{}", script.replace("(-s -S -C)", "(-S -C)")),
-        _ => print!("{script}"),
-    }
-    Code::Ok
+        Shell::Zsh => script.replace("(-s -S -C)", "(-S -C)"),
+        _ => script,
+    };
+    print_and_end(script, Code::Ok)
 }
 
 /// Without hidden commands, which some generators would offer.
@@ -49,18 +49,15 @@ pub fn man(mut command: Command, words: &[String]) -> Code {
         found = match found.find_subcommand(word) {
             Some(below) => below,
             None => {
-                eprintln!("seawall: there is no command {:?}", words.join(" "));
+                complain(format_args!("there is no command {:?}", words.join(" ")));
                 return Code::Usage;
             }
         };
     }
     match page(found) {
-        Ok(page) => {
-            print!("{page}");
-            Code::Ok
-        }
+        Ok(page) => print_and_end(page, Code::Ok),
         Err(error) => {
-            eprintln!("seawall: the manual page cannot be made: {error}");
+            complain(format_args!("the manual page cannot be made: {error}"));
             Code::Error
         }
     }

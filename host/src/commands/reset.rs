@@ -2,6 +2,7 @@
 
 use crate::exit::Code;
 use crate::live::{checksums_path, sync_parent};
+use crate::output::print;
 use anyhow::{Context, bail};
 use std::fs;
 use std::path::Path;
@@ -14,19 +15,23 @@ pub fn run(database: &Path, dry_run: bool) -> anyhow::Result<Code> {
     let is_there = kept.exists();
     let (database, file) = (database.display(), kept.display());
     if dry_run {
-        println!("Dry run: local Seawall state would be reset for: {database}");
+        print(format_args!(
+            "Dry run: local Seawall state would be reset for: {database}\n"
+        ))?;
         if is_there {
-            println!("Files that would be removed:\n  {file}");
+            print(format_args!("Files that would be removed:\n  {file}\n"))?;
         }
-        println!("No files were removed.");
+        print("No files were removed.\n")?;
         return Ok(Code::Ok);
     }
-    println!("Resetting local Seawall state for: {database}");
+    print(format_args!(
+        "Resetting local Seawall state for: {database}\n"
+    ))?;
     if is_there {
-        println!("Removing: {file}");
+        print(format_args!("Removing: {file}\n"))?;
         fs::remove_file(&kept).with_context(|| format!("cannot remove {file}"))?;
         sync_parent(&kept).context("the directory cannot be synced")?;
     }
-    println!("Reset complete. The next replication may copy the whole database once.");
+    print("Reset complete. The next replication may copy the whole database once.\n")?;
     Ok(Code::Ok)
 }

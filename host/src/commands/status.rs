@@ -5,6 +5,7 @@ use crate::component::{self, Program};
 use crate::config::{Config, Database};
 use crate::exit::Code;
 use crate::live::with_suffix;
+use crate::output::print;
 use crate::socket::client::Control;
 use crate::socket::messages::{Position, SyncStatus, VerifyStatus};
 use crate::table;
@@ -61,7 +62,7 @@ pub async fn run(config: &Config, only: Option<&Database>, json: bool) -> anyhow
     };
     let rows: Vec<_> = statuses.into_iter().map(row).collect();
     let head = ["database", "status", "local txid", "wal size"];
-    print!("{}", table::render(head, &rows));
+    print(table::render(head, &rows))?;
     Ok(Code::Ok)
 }
 

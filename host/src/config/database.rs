@@ -21,7 +21,7 @@ pub struct Database {
     pub replica: Replica,
     /// A WAL of this many pages is folded back into the database.
     pub min_checkpoint_pages: u32,
-    /// A WAL of this many pages is also cut to length zero. [`NEVER`] switches that off.
+    /// A WAL of this many pages is complained of in the log. [`NEVER`] switches that off.
     pub truncate_pages: u32,
     /// The most bytes of WAL that go into one object.
     pub max_sync_bytes: u64,

@@ -310,8 +310,12 @@ impl DatabaseReport {
             format_args!("at {pages} pages of WAL, or after {interval}"),
         )?;
         match self.truncate_pages {
-            Some(pages) => line(f, "  truncation", format_args!("at {pages} pages of WAL"))?,
-            None => line(f, "  truncation", "never")?,
+            Some(pages) => line(
+                f,
+                "  complaint",
+                format_args!("in the log, at {pages} pages of WAL"),
+            )?,
+            None => line(f, "  complaint", "none, however long the WAL is")?,
         }
         if self.restore_if_db_not_exists {
             line(f, "  restore", "when the database is not there")?;

@@ -20,10 +20,9 @@ mod socket;
 use crate::config::{Config, Database, Directory, Environment, Replica};
 use crate::exit::Code;
 use crate::objects::Location;
+use crate::output;
 use crate::table::print_json;
 use report::{Report, Section};
-use std::fmt::Display;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Databases of one directory that are looked at: the others are like them.
@@ -122,7 +121,8 @@ struct Shown {
 impl Shown {
     fn add(&mut self, section: Section) {
         if !self.json {
-            self.print(&section);
+            // The exit code tells even when this cannot be written.
+            let _ = output::print(&section);
         }
         self.report.sections.push(section);
     }
@@ -185,16 +185,11 @@ impl Shown {
         self.add(examine_replica(&common.replica, Some(path), fencing).await);
     }
 
-    fn print(&self, text: &dyn Display) {
-        // With a reader that has seen enough, the exit code still tells.
-        let _ = write!(std::io::stdout(), "{text}");
-    }
-
     fn end(self) -> anyhow::Result<Code> {
         if self.json {
             print_json(&self.report.json())?;
         } else {
-            self.print(&format_args!("{}\n", self.report.summary()));
+            output::print(format_args!("{}\n", self.report.summary()))?;
         }
         Ok(self.report.code())
     }

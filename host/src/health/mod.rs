@@ -4,7 +4,7 @@
 mod journal;
 mod outages;
 
-pub use journal::Journal;
+pub use journal::{Entry, Journal};
 pub use outages::Outages;
 
 use crate::component::{text, wit};

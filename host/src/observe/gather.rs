@@ -8,6 +8,7 @@ use super::snapshot::{
 };
 use crate::component;
 use crate::config::{self, Directory, Observe};
+use crate::health::Entry;
 use crate::objects::{Operation, Trouble};
 use crate::replicate::{Phase, Report, Supervisor, Watched};
 use std::collections::BTreeMap;
@@ -107,7 +108,7 @@ impl Inner {
             lag_seconds: record.lag(report.current, now),
             lag_bytes: report.unshipped_bytes,
             current_at: report.current_at.map(At),
-            lag_history,
+            lag_history: Some(lag_history),
             durable_txid: report.txid,
             size_bytes: report.size_bytes,
             page_size: report.page_size,
@@ -127,13 +128,7 @@ impl Inner {
             restorable: restorable(report),
             restore_command: self.restore_command(database),
             verify: verify(report),
-            recent_errors: recent_errors
-                .map(|entry| RecentError {
-                    at: At(entry.at),
-                    text: entry.text,
-                    recovered_at: entry.recovered_at.map(At),
-                })
-                .collect(),
+            recent_errors: Some(recent_errors.map(recent_error).collect()),
             counted: Counted {
                 totals: record.totals(),
                 operations,
@@ -192,6 +187,14 @@ fn store_errors<'a>(failures: impl Iterator<Item = &'a [u64; 5]>) -> BTreeMap<&'
     errors
 }
 
+fn recent_error(entry: Entry) -> RecentError {
+    RecentError {
+        at: At(entry.at),
+        text: entry.text,
+        recovered_at: entry.recovered_at.map(At),
+    }
+}
+
 /// None: nothing is there yet.
 fn restorable(report: &Report) -> Option<Restorable> {
     let known = &report.replica.as_ref()?.moments;
@@ -207,7 +210,7 @@ fn restorable(report: &Report) -> Option<Restorable> {
     Some(Restorable {
         from: moment(0),
         to: moment(last),
-        moments: (0..shown).map(|number| moment(spread(number))).collect(),
+        moments: Some((0..shown).map(|number| moment(spread(number))).collect()),
     })
 }
 

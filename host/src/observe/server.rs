@@ -5,7 +5,7 @@ use super::{families, ready, text};
 use crate::config::Listen;
 use anyhow::Context;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
@@ -13,6 +13,7 @@ use axum::http::header::{
 };
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
+use std::collections::HashSet;
 use std::io::{self, ErrorKind};
 use tokio::net::TcpListener;
 
@@ -103,6 +104,17 @@ async fn readyz(State(observer): State<Observer>) -> Response {
     answer(NO_POLICY, (StatusCode::SERVICE_UNAVAILABLE, text))
 }
 
-async fn status(State(observer): State<Observer>) -> Response {
-    answer(NO_POLICY, Json(observer.snapshot()))
+/// Everything; with `?details=PATH`, any number of times, details of those databases only.
+async fn status(State(observer): State<Observer>, RawQuery(query): RawQuery) -> Response {
+    let query = query.unwrap_or_default();
+    let asked = url::form_urlencoded::parse(query.as_bytes());
+    let details: HashSet<_> = asked
+        .filter_map(|(key, path)| (key == "details").then_some(path))
+        .collect();
+    let snapshot = observer.snapshot();
+    let snapshot = match details.is_empty() {
+        true => snapshot,
+        false => snapshot.with_details_of(|path| details.contains(path)),
+    };
+    answer(NO_POLICY, Json(snapshot))
 }

@@ -43,6 +43,24 @@ pub struct Snapshot {
     pub databases: Vec<Database>,
 }
 
+impl Snapshot {
+    /// Leaves out what is most of the bytes, and of interest only when one looks at a database, of
+    /// all databases but these.
+    pub fn with_details_of(mut self, is_asked_for: impl Fn(&str) -> bool) -> Snapshot {
+        for database in &mut self.databases {
+            if is_asked_for(&database.path) {
+                continue;
+            }
+            database.lag_history = None;
+            database.recent_errors = None;
+            if let Some(restorable) = &mut database.restorable {
+                restorable.moments = None;
+            }
+        }
+        self
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -70,8 +88,8 @@ pub struct Database {
     pub lag_bytes: u64,
     /// When it was last known that nothing waits.
     pub current_at: Option<At>,
-    /// The last hour, oldest first.
-    pub lag_history: Vec<LagPoint>,
+    /// The last hour, oldest first. None: not asked for.
+    pub lag_history: Option<Vec<LagPoint>>,
     pub durable_txid: u64,
     pub size_bytes: u64,
     pub page_size: u32,
@@ -89,8 +107,8 @@ pub struct Database {
     /// `-txid N` may be put before its last word.
     pub restore_command: String,
     pub verify: Option<Verify>,
-    /// Oldest first.
-    pub recent_errors: Vec<RecentError>,
+    /// Oldest first. None: not asked for.
+    pub recent_errors: Option<Vec<RecentError>>,
     /// What only the metrics have.
     #[serde(skip)]
     pub counted: Counted,
@@ -144,8 +162,8 @@ pub struct Cost {
 pub struct Restorable {
     pub from: Moment,
     pub to: Moment,
-    /// Oldest first, evenly thinned out when there are too many.
-    pub moments: Vec<Moment>,
+    /// Oldest first, evenly thinned out when there are too many. None: not asked for.
+    pub moments: Option<Vec<Moment>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -62,13 +62,17 @@ impl Tools {
 /// Runs until SIGTERM or SIGINT, until the program of `-exec` ends, or until no database is left to
 /// replicate. A signal during the final sync ends that.
 pub async fn run(plan: plan::Replicate) -> anyhow::Result<Code> {
-    limits::raise_file_limit();
-    let program = Program::load().map_err(component::failed)?;
     if let Some(once) = plan.once {
+        // A signal ends it as it ends any program.
+        limits::raise_file_limit();
+        let program = Program::load().map_err(component::failed)?;
         let databases = all_there(plan.databases, &plan.directories)?;
         return Ok(once::run(&program, databases, once, plan.shutdown).await);
     }
+    // First of all: who starts us may stop us at once.
     let mut signals = Signals::listen()?;
+    limits::raise_file_limit();
+    let program = Program::load().map_err(component::failed)?;
     let tools = Tools {
         program,
         watch: Watch::new(),

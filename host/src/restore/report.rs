@@ -1,6 +1,7 @@
 //! What `restore` prints: what it did, or with `-dry-run` what it would do.
 
 use crate::component::{self, wit};
+use crate::output;
 use crate::plan;
 use crate::table;
 use serde::Serialize;
@@ -103,15 +104,18 @@ pub fn planned(plan: &plan::Restore, found: &wit::RestorePlan) -> anyhow::Result
     if plan.json {
         return table::print_json(&planned);
     }
-    println!(
-        "Restore plan:\n  source: {}\n  target: {}\n  replica: {}",
+    let mut text = format!(
+        "Restore plan:\n  source: {}\n  target: {}\n  replica: {}\n",
         planned.source, planned.target_path, planned.replica
     );
-    match planned.generation {
-        Some(generation) => println!("  generation: {generation}"),
-        None => println!("  txid range: {} - {}", planned.min_txid, planned.max_txid),
-    }
-    println!("  timestamp: {}\n\nFiles to fetch:", planned.timestamp);
+    text += &match planned.generation {
+        Some(generation) => format!("  generation: {generation}\n"),
+        None => format!(
+            "  txid range: {} - {}\n",
+            planned.min_txid, planned.max_txid
+        ),
+    };
+    text += &format!("  timestamp: {}\n\nFiles to fetch:\n", planned.timestamp);
     let rows: Vec<_> = planned
         .files
         .iter()
@@ -127,8 +131,8 @@ pub fn planned(plan: &plan::Restore, found: &wit::RestorePlan) -> anyhow::Result
         })
         .collect();
     let head = ["level", "file", "min_txid", "max_txid", "size", "timestamp"];
-    print!("{}", table::render(head, &rows));
-    Ok(())
+    text += &table::render(head, &rows);
+    output::print(text)
 }
 
 fn file(object: &wit::Object) -> File<'_> {

@@ -9,6 +9,8 @@ use crate::restore::progress;
 use anyhow::bail;
 use std::time::Instant;
 
+const MAKE_ROOM: &str = "Make room there, or name another directory with -temp-dir";
+
 pub async fn run(plan: plan::Verify) -> anyhow::Result<Code> {
     let program = Program::load().map_err(component::failed)?;
     let began = Instant::now();
@@ -18,7 +20,7 @@ pub async fn run(plan: plan::Verify) -> anyhow::Result<Code> {
     let source = plan.source.clone();
     let mut session =
         Session::of_database(&program, source, files, &plan.database, progress).await?;
-    temporary::check_space(&mut session, &file, &plan.directory).await?;
+    temporary::check_space(&mut session, &file, &plan.directory, MAKE_ROOM).await?;
     let answer = session.verify(Vec::new(), plan::PARALLELISM).await?;
     bar.finish_and_clear();
     let verified = match answer {

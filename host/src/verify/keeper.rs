@@ -26,6 +26,9 @@ const WHAT_TO_DO: &str = "The live database is as it was. Do not restart on anot
     new snapshot is taken: stop seawall, run `seawall replicate -once -force-snapshot`, and start it \
     again. docs/verify.md tells what else to do";
 
+const MAKE_ROOM: &str = "Make room there, beside the database: the WAL needs it, too. By hand, \
+    `seawall verify -temp-dir DIR` restores elsewhere";
+
 /// Whose replica is verified.
 pub struct Subject {
     pub program: Program,
@@ -103,7 +106,7 @@ impl Subject {
         let desk = Arc::clone(&self.desk);
         let pace = Pace::new(self.database.verify.bandwidth, move || desk.is_shipping());
         session.at_pace(Arc::new(pace));
-        temporary::check_space(&mut session, &file, directory).await?;
+        temporary::check_space(&mut session, &file, directory, MAKE_ROOM).await?;
         let expected = self.held().await;
         let verified = match session.verify(expected, PARALLELISM).await? {
             Ok(verified) => verified,

@@ -1,6 +1,7 @@
 //! What `seawall verify` prints.
 
 use crate::component::{self, wit};
+use crate::output;
 use crate::plan;
 use crate::table;
 use serde::Serialize;
@@ -63,21 +64,21 @@ pub fn print(
     };
     let rows: Vec<_> = report.moments.iter().map(row).collect();
     let head = ["restored", "timestamp", "size", "database checksum"];
-    print!("{}", table::render(head, &rows));
-    println!(
-        "{} objects read whole, {} downloaded in {} requests, {:.1} s",
+    let mut text = table::render(head, &rows);
+    text += &format!(
+        "{} objects read whole, {} downloaded in {} requests, {:.1} s\n",
         report.objects,
         table::size(report.downloaded_bytes),
         report.requests,
         duration.as_secs_f64()
     );
     if report.sound {
-        println!("sound");
+        text += "sound\n";
     }
     for finding in report.findings {
-        println!("damaged: {finding}");
+        text += &format!("damaged: {finding}\n");
     }
-    Ok(())
+    output::print(text)
 }
 
 fn moment(tried: &wit::Tried) -> Moment<'_> {

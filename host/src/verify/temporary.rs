@@ -20,11 +20,13 @@ pub fn create(directory: &Path) -> anyhow::Result<Arc<File>> {
     Ok(Arc::new(file))
 }
 
-/// Errors: the newest state of the database is longer than what is free there.
+/// Errors: the newest state of the database is longer than what is free there; `remedy` says what
+/// to do about it.
 pub async fn check_space(
     session: &mut Session,
     file: &File,
     directory: &Path,
+    remedy: &str,
 ) -> anyhow::Result<()> {
     // What is wrong with the replica is told by the proof itself.
     let Ok(plan) = session.plan(wit::Target::Latest).await? else {
@@ -36,7 +38,7 @@ pub async fn check_space(
     if plan.database_bytes > free {
         bail!(
             "{} has {} free, and the database needs {} to be restored there; nothing was checked. \
-             Make room there; `seawall verify -temp-dir DIR` restores elsewhere",
+             {remedy}",
             directory.display(),
             table::size(free),
             table::size(plan.database_bytes)

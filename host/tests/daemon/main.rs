@@ -3,6 +3,8 @@
 
 mod control;
 mod directories;
+mod details;
+mod ends;
 mod exec;
 mod following;
 mod many;

@@ -12,7 +12,7 @@ use std::time::Duration;
 const DATABASES: &str = "dbs: [{path: DIR/app.db, replica: {path: DIR/backup}}]\n";
 
 /// A program that serves, and where.
-fn serving(scene: &Scene, more: &str) -> (Running, SocketAddr) {
+pub fn serving(scene: &Scene, more: &str) -> (Running, SocketAddr) {
     scene.config(&format!("addr: 127.0.0.1:0\n{more}"));
     let running = scene.start(&["replicate", "-config", "c.yml"]);
     let addr = served_at(&running);

@@ -209,7 +209,7 @@ fn a_directory_is_the_default_type() {
 }
 
 #[test]
-fn truncation_can_be_left_at_its_default_or_switched_off() {
+fn the_complaint_about_a_long_wal_can_be_left_at_its_default_or_switched_off() {
     let pages = |line| config(&with_database(line)).databases[0].truncate_pages;
     assert_eq!(pages("truncate-page-n: 0"), 121_359);
     assert_eq!(pages("truncate-page-n: -1"), NEVER);
