@@ -95,8 +95,9 @@ impl FromStr for Format {
 
 /// Sets logging up for the whole process. A second call does nothing.
 pub fn init(level: Level, format: Format, source: bool, output: Output) {
-    // What libraries have to say interests only when something is wrong.
-    let filter = EnvFilter::new(format!("warn,seawall={}", level.name()));
+    // What libraries have to say interests only when something is wrong. AWS's warns at each try that
+    // a machine offers no credentials; that comes back to us as an error, which is told once.
+    let filter = EnvFilter::new(format!("warn,aws_config=error,seawall={}", level.name()));
     let (writer, terminal) = match output {
         Output::Stdout => (
             BoxMakeWriter::new(std::io::stdout),

@@ -3,7 +3,7 @@
 
 use crate::ltx::{Header, Layout};
 use crate::ports::{Environment, FileError, FileKind, Files, LiveFile, LogLevel, Objects};
-use crate::replica::checksums::Checksums;
+use crate::replica::checksums::{CHOSEN, Checksums, NOBODY};
 use crate::restore::generations::{self, Generation, GenerationPlan};
 use crate::restore::{self, Options, Plan, REPLANS, RestoreError, Target};
 use crate::units::{PageSize, Txid};
@@ -84,7 +84,11 @@ pub async fn rebuild<O: Objects>(
         restore::begin_following(files, &*file, result.txid)
             .map_err(in_file(FileKind::Position))?;
     } else if result.generation.is_none() {
-        let cache = Checksums::new(checksums).encode(result.txid, result.page_size, 0);
+        let writer = match wish.target {
+            Target::Latest => NOBODY,
+            Target::Txid(_) | Target::Before(_) => CHOSEN,
+        };
+        let cache = Checksums::new(checksums).encode(result.txid, result.page_size, writer);
         if let Err(error) = files.replace_whole(FileKind::Checksums, &cache) {
             // It only saves the first `sync` a full copy.
             let text = format!("the page checksums cannot be saved: {error}");

@@ -60,6 +60,7 @@ pub struct Sync {
     #[command(flatten)]
     pub control: SocketFlags,
 
+    /// The database, as `seawall list` names it
     #[arg(value_name = "DB_PATH")]
     pub db_path: String,
 }
@@ -80,6 +81,7 @@ pub struct Register {
     #[command(flatten)]
     pub control: SocketFlags,
 
+    /// The database
     #[arg(value_name = "DB_PATH")]
     pub db_path: String,
 }
@@ -100,6 +102,7 @@ pub struct Unregister {
     #[command(flatten)]
     pub control: SocketFlags,
 
+    /// The database, as `seawall list` names it
     #[arg(value_name = "DB_PATH")]
     pub db_path: String,
 }
@@ -114,6 +117,7 @@ pub struct Start {
     #[command(flatten)]
     pub control: SocketFlags,
 
+    /// The database, as `seawall list` names it
     #[arg(value_name = "DB_PATH")]
     pub db_path: String,
 }
@@ -128,6 +132,7 @@ pub struct Stop {
     #[command(flatten)]
     pub control: SocketFlags,
 
+    /// The database, as `seawall list` names it
     #[arg(value_name = "DB_PATH")]
     pub db_path: String,
 }

@@ -107,7 +107,8 @@ impl Default for Config {
 pub enum Error {
     #[error(
         "config file not found: {0}\n\
-         Name one with -config FILE, or give a database and a replica URL instead."
+         Name one with -config FILE (without it: /etc/seawall.yml, else /etc/litestream.yml), or \
+         give a database and a replica URL instead."
     )]
     NotFound(PathBuf),
     #[error("cannot read the config file {path}: {reason}")]

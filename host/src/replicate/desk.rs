@@ -123,6 +123,10 @@ impl Desk {
         self.lock().clone()
     }
 
+    pub fn phase(&self) -> Phase {
+        self.lock().phase
+    }
+
     pub fn update(&self, change: impl FnOnce(&mut Report)) {
         change(&mut self.lock());
     }

@@ -35,6 +35,9 @@ impl<'a> Work<'a> {
         };
         let database = &self.name;
         match code {
+            Code::Ok if self.is_waiting() => {
+                tracing::info!(database, "nothing was to be shipped: there is no database");
+            }
             Code::Ok => tracing::info!(database, "everything is shipped"),
             Code::Unshipped => tracing::error!(
                 database,

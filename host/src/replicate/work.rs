@@ -231,6 +231,13 @@ impl<'a> Work<'a> {
         synced: &wit::Synced,
     ) -> wasmtime::Result<()> {
         let standing = self.measure(accessor).await?;
+        if synced.state == wit::State::Waiting && !self.is_waiting() {
+            let database = &self.name;
+            tracing::info!(
+                database,
+                "there is no database yet: waiting for the app to make it"
+            );
+        }
         self.desk.update(|report| {
             report.phase = match synced.state {
                 wit::State::Waiting => Phase::Waiting,
@@ -249,6 +256,11 @@ impl<'a> Work<'a> {
             self.waiting.answer(&Ok(position(&standing)));
         }
         Ok(())
+    }
+
+    /// There was no database at the last look.
+    pub fn is_waiting(&self) -> bool {
+        self.desk.phase() == Phase::Waiting
     }
 
     async fn hear(&mut self, accessor: &Accessor<State>, ask: Ask) -> wasmtime::Result<()> {
@@ -330,7 +342,11 @@ impl<'a> Work<'a> {
 
     pub fn fenced(&self, text: &str) -> Code {
         let database = &self.name;
-        tracing::error!(database, "fenced: {text}");
+        tracing::error!(
+            database,
+            "fenced: {text}. When the other writer is stopped, `seawall restore -force` takes its \
+             state; `seawall reset` and a start make this machine's the newest one"
+        );
         self.desk.fails(&format!("fenced: {text}"));
         Code::Fenced
     }

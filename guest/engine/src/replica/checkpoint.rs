@@ -59,7 +59,7 @@ pub struct Upkeep {
     sealing: bool,
     /// Frames at which the WAL's length was last complained of.
     warned_frames: u32,
-    /// The TXID that the saved checksums belong to, and when they were saved.
+    /// The TXID that the saved checksums belong to, and when saving them was last tried.
     pub saved: Option<Txid>,
     pub saved_ms: u64,
 }

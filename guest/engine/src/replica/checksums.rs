@@ -19,6 +19,12 @@ const MAGIC: &[u8; 4] = b"SWCK";
 const VERSION: u32 = 2;
 const HEADER_BYTES: usize = 40;
 
+/// The writer of a database that was restored as of now, and from which nothing was shipped.
+pub const NOBODY: u64 = 0;
+/// The writer of a database that was restored as of a moment that somebody chose: all that was
+/// shipped since is meant to be taken back.
+pub const CHOSEN: u64 = u64::MAX;
+
 /// One checksum for each page; 0 for the lock page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checksums {
@@ -30,8 +36,7 @@ pub struct Checksums {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Saved {
     pub txid: Txid,
-    /// The NodeID of the process that shipped last from this database; 0: it was restored, and
-    /// nothing was shipped from it.
+    /// The NodeID of the process that shipped last from this database, [`NOBODY`] or [`CHOSEN`].
     pub writer: u64,
     pub checksums: Checksums,
 }

@@ -323,11 +323,10 @@ impl<O: Objects> Replicator<O> {
             return;
         }
         let bytes = checksums.encode(tip.txid, database.page_size, self.writer);
+        // A disk that is full is not tried, nor complained of, at each checkpoint.
+        state.upkeep.saved_ms = self.environment.now_ms();
         match self.files.replace_whole(FileKind::Checksums, &bytes) {
-            Ok(()) => {
-                state.upkeep.saved = Some(tip.txid);
-                state.upkeep.saved_ms = self.environment.now_ms();
-            }
+            Ok(()) => state.upkeep.saved = Some(tip.txid),
             Err(error) => self.log(
                 LogLevel::Warn,
                 &format!("the page checksums cannot be saved ({error}); the next start may cost a full copy"),

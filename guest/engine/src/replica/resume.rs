@@ -4,7 +4,7 @@
 //! disk still holds that point, shipping goes on from there. Else the database is compared with
 //! the checksums of what was shipped, if they can be had, and only what differs is shipped.
 
-use super::checksums::{Checksums, Saved};
+use super::checksums::{CHOSEN, Checksums, Saved};
 use super::database::Database;
 use super::error::Error;
 use super::levels::Levels;
@@ -236,9 +236,13 @@ impl<O: Objects> Replicator<O> {
 }
 
 /// Whether the newest object is somebody else's who went on without this database. Litestream leaves
-/// no name, and works on the same file when it takes over.
+/// no name, and works on the same file when it takes over. Who chose an earlier moment knows that
+/// others went on.
 fn is_overtaken(saved: &Saved, newest: &Header) -> bool {
-    saved.txid < newest.max && newest.node != 0 && newest.node != saved.writer
+    saved.txid < newest.max
+        && newest.node != 0
+        && newest.node != saved.writer
+        && saved.writer != CHOSEN
 }
 
 /// Does the WAL on disk still hold the point that the header names?

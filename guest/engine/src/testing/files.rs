@@ -75,6 +75,7 @@ struct Directory {
     names: RefCell<HashMap<FileKind, Rc<Inode>>>,
     shared_memory: RefCell<Option<Rc<Inode>>>,
     owners: Cell<u64>,
+    full: Cell<bool>,
 }
 
 /// A handle: clones share the files.
@@ -105,6 +106,11 @@ impl MemoryFiles {
 
     pub fn remove(&self, kind: FileKind) {
         self.0.names.borrow_mut().remove(&kind);
+    }
+
+    /// No room is left for a file that is written anew.
+    pub fn fill_disk(&self) {
+        self.0.full.set(true);
     }
 
     pub fn remove_shared_memory(&self) {
@@ -178,6 +184,9 @@ impl Files for MemoryFiles {
     }
 
     fn replace_whole(&self, kind: FileKind, data: &[u8]) -> Result<(), FileError> {
+        if self.0.full.get() {
+            return Err(FileError::NoSpace);
+        }
         self.put(kind, data.to_vec());
         Ok(())
     }

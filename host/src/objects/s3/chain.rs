@@ -59,7 +59,11 @@ impl Chain {
                     may_pass: false,
                 },
                 error => NoCredentials {
-                    text: format!("credentials cannot be fetched: {}", in_words(&error)),
+                    text: format!(
+                        "no keys are in the config or in the environment, and those that the \
+                         machine may offer cannot be fetched: {}",
+                        in_words(&error).trim_end_matches('.')
+                    ),
                     may_pass: !matches!(error, CredentialsError::InvalidConfiguration(_)),
                 },
             })

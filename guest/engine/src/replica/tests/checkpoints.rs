@@ -34,6 +34,30 @@ fn the_wal_stays_short_while_the_store_takes_what_is_in_it() {
 }
 
 #[test]
+fn a_full_disk_is_told_of_once_a_minute_and_not_at_each_checkpoint() {
+    let bed = Bed::with(small());
+    let app = bed.app_with_rows(5);
+    app.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
+    bed.drain();
+    bed.files.fill_disk();
+    let complaints = || {
+        let log = bed.environment.log.borrow();
+        let about = log
+            .iter()
+            .filter(|(_, text)| text.contains("no space left"));
+        about.count()
+    };
+    let before = complaints();
+    for _ in 0..40 {
+        insert(&app, 10);
+        bed.drain();
+        bed.sidecar.maintain().unwrap();
+    }
+    assert_eq!(complaints(), before + 1);
+    bed.assert_replica_is_the_database();
+}
+
+#[test]
 fn nothing_is_checkpointed_that_is_not_shipped() {
     let bed = Bed::with(small());
     let app = bed.app_with_rows(5);

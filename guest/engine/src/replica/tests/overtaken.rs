@@ -2,7 +2,13 @@
 
 use super::bed::{Bed, insert};
 use crate::ports::FileKind;
+use crate::rebuild::{Wish, rebuild};
 use crate::replica::Error;
+use crate::replica::checksums::NOBODY;
+use crate::restore::Target;
+use crate::testing::MemoryFiles;
+use crate::verify::Integrity;
+use futures::executor::block_on;
 
 const BESIDE: [FileKind; 3] = [FileKind::Database, FileKind::Wal, FileKind::Checksums];
 
@@ -33,7 +39,7 @@ fn rows(bed: &Bed) -> i64 {
 /// A machine that restored what is there, before anything is done with it.
 fn restored(bed: &Bed) -> Vec<Option<Vec<u8>>> {
     let (txid, page_size, checksums) = bed.restored_checksums();
-    let beside = checksums.encode(txid, page_size, 0);
+    let beside = checksums.encode(txid, page_size, NOBODY);
     vec![Some(bed.restored()), None, Some(beside)]
 }
 
@@ -96,4 +102,46 @@ fn a_machine_that_was_away_goes_on_from_where_others_are() {
     bed.drain();
     assert_eq!(rows(&bed), 59);
     bed.assert_replica_is_the_database();
+}
+
+#[test]
+fn a_moment_that_was_chosen_takes_back_what_was_shipped_since() {
+    for is_changed in [false, true] {
+        let mut bed = Bed::new();
+        let app = bed.app_with_rows(50);
+        bed.drain();
+        let (chosen, ..) = bed.restored_checksums();
+        insert(&app, 3);
+        bed.drain();
+        drop(app);
+        let then = MemoryFiles::default();
+        let wish = Wish {
+            target: Target::Txid(chosen),
+            parallelism: 8,
+            check: Integrity::None,
+            follow: false,
+        };
+        let layout = bed.settings.layout;
+        block_on(rebuild(
+            &bed.store,
+            &*bed.environment,
+            layout,
+            &then,
+            "unused",
+            wish,
+        ))
+        .unwrap();
+        let then = BESIDE.iter().map(|kind| then.bytes(*kind)).collect();
+        switch(&mut bed, then);
+        let added = i64::from(is_changed);
+        insert(&bed.app(), is_changed.into());
+        bed.drain();
+        assert_eq!(rows(&bed), 50 + added);
+        bed.assert_replica_is_the_database();
+        // And it goes on.
+        insert(&bed.app(), 1);
+        bed.drain();
+        assert_eq!(rows(&bed), 51 + added);
+        bed.assert_replica_is_the_database();
+    }
 }
