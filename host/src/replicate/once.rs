@@ -131,6 +131,7 @@ impl Work<'_> {
                 }
                 Err(error) => error,
             };
+            let told = failing_since.is_some();
             let since = *failing_since.get_or_insert_with(Instant::now);
             let code = match &error {
                 wit::Error::Fenced(_) => Some(Code::Fenced),
@@ -141,6 +142,11 @@ impl Work<'_> {
             if let Some(code) = code {
                 self.failed(text(&error));
                 return Ok(code);
+            }
+            if !told {
+                let (database, limit) = (&self.name, self.shutdown.timeout);
+                let text = text(&error);
+                tracing::warn!(database, "waiting for up to {limit:?}: {text}");
             }
             sleep(self.shutdown.interval).await;
         }

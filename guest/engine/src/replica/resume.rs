@@ -94,11 +94,13 @@ impl<O: Objects> Replicator<O> {
         state.upkeep.saved = None;
         if known {
             self.save_checksums(state);
-        } else if let Err(error) = self.files.delete(FileKind::Checksums, true)
+        }
+        if state.upkeep.saved.is_none()
+            && let Err(error) = self.files.delete(FileKind::Checksums, true)
             && error != FileError::NotFound
         {
             // Left there, it would make what we ship look like somebody else's.
-            let text = format!("page checksums that are of no use cannot be removed: {error}");
+            let text = format!("page checksums that are out of date cannot be removed: {error}");
             self.log(LogLevel::Warn, &text);
         }
     }

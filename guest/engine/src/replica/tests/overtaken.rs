@@ -145,3 +145,24 @@ fn a_moment_that_was_chosen_takes_back_what_was_shipped_since() {
         bed.assert_replica_is_the_database();
     }
 }
+
+#[test]
+fn a_machine_without_room_to_sign_is_not_fenced_by_what_it_shipped_itself() {
+    let mut bed = Bed::new();
+    let app = bed.app_with_rows(50);
+    bed.drain();
+    bed.sidecar.close();
+    bed.files.fill_disk();
+    bed.restart();
+    insert(&app, 1);
+    bed.drain();
+    bed.sidecar.close();
+    // The WAL does not prove any more where we are.
+    app.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .unwrap();
+    insert(&app, 1);
+    bed.restart();
+    bed.drain();
+    assert_eq!(rows(&bed), 52);
+    bed.assert_replica_is_the_database();
+}
