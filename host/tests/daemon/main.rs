@@ -2,8 +2,8 @@
 //! are directories.
 
 mod control;
-mod directories;
 mod details;
+mod directories;
 mod ends;
 mod exec;
 mod following;
