@@ -323,7 +323,10 @@ fn nothing_secret_is_in_any_answer_or_line() {
         }
     }
     let log = running.log();
-    assert!(!log.contains("quince") && !log.contains("aHVzaC00"), "{log}");
+    assert!(
+        !log.contains("quince") && !log.contains("aHVzaC00"),
+        "{log}"
+    );
     drop(running);
 }
 
