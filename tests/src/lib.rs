@@ -28,6 +28,7 @@ pub mod proxy;
 pub mod replica;
 pub mod scene;
 pub mod shell;
+pub mod stalls;
 pub mod stock;
 pub mod traffic;
 pub mod upkeep;
