@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use end_to_end::browser::{Browser, Look};
 use end_to_end::generations::Generation;
 use end_to_end::program::Program;
+use end_to_end::proxy::{Fault, Proxy, Weather};
 use end_to_end::replica::{Replica, Settings};
 use end_to_end::scene::{Scene, scene};
 use end_to_end::shell::sql;
@@ -208,7 +209,8 @@ fn damage_is_noticed_within_one_interval() {
 fn a_store_that_is_away_makes_no_damaged_replica() {
     scene(|scene| {
         let weed = SeaweedFs::start()?;
-        let replica = Replica::on_s3(weed.store);
+        let proxy = Proxy::start(weed.store.s3)?;
+        let replica = Replica::on_s3(weed.store).through(&proxy);
         let machine = shipped_to(scene, &replica)?;
         let settings = Settings {
             global: vec![format!("verify: {{interval: {}s}}", INTERVAL.as_secs())],
@@ -217,7 +219,7 @@ fn a_store_that_is_away_makes_no_damaged_replica() {
         let sidecar = Program::Seawall.replicate(scene, &machine.db(), &replica, &settings)?;
         let says = |text: &str| Ok(sidecar.said()?.contains(text).then_some(()));
         wait_for("a first proof", LIMIT, || says("the replica is sound"))?;
-        drop(weed);
+        proxy.set(Weather::all(Fault::Away));
         let told = || says("could not be checked");
         wait_for("an outage to be told", OUTAGE, told)?;
         let by_hand = Program::Seawall.run(scene, &replica, &["verify", &replica.url()])?;
