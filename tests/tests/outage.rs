@@ -37,7 +37,7 @@ impl Play {
         let machine = scene.machine()?;
         let settings = Settings {
             sync_interval: Duration::from_millis(200),
-            global: vec!["addr: 127.0.0.1:0".into()],
+            global: vec!["addr: 127.0.0.1:0".into(), "logging: {level: debug}".into()],
             ..Settings::default()
         };
         let mut app = Shell::open(scene, &machine.db())?;
@@ -57,6 +57,11 @@ impl Play {
         };
         play.note()?;
         play.wait_until_current()?;
+        // Its answers, which may take this server seconds, would say that the store is there.
+        wait_for("the end of the look at conditional writes", LIMIT, || {
+            let said = play.sidecar.said()?;
+            Ok(said.contains("honours conditional writes").then_some(()))
+        })?;
         Ok(play)
     }
 
