@@ -52,7 +52,7 @@ fn stage(scene: &Scene) -> Result<Stage> {
     app.close()?;
     let addr = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
     let settings = Settings {
-        global: vec![format!("addr: {addr}")],
+        global: vec![format!("addr: {addr}"), "logging: {level: debug}".into()],
         ..Settings::default()
     };
     let config = scene.fresh("config.yml");
@@ -72,6 +72,11 @@ impl Stage {
     /// Starts the sidecar, and waits until its page can be opened and something is shipped.
     fn start(&self, scene: &Scene) -> Result<Running> {
         let sidecar = Program::Seawall.replicate_with(scene, &self.replica, &self.config)?;
+        // Its answers, which may take this server seconds, would say that the store is there.
+        wait_for("the end of the look at conditional writes", LIMIT, || {
+            let said = sidecar.said()?;
+            Ok(said.contains("honours conditional writes").then_some(()))
+        })?;
         wait_for("the page's server", LIMIT, || {
             Ok(std::net::TcpStream::connect(self.addr).ok())
         })?;
