@@ -13,7 +13,7 @@ pub struct Settings {
     /// Signs batons. Instances that share it can tell a baton of another one from a forged one.
     pub baton_key: Option<String>,
     /// Where on the client's host this very instance can be reached: what is left open is only here.
-    /// None: nowhere else than where any is.
+    /// It ends in a slash, as clients resolve paths against it. None: nowhere else than where any is.
     pub base_path: Option<String>,
     pub limits: Limits,
 }

@@ -47,7 +47,9 @@ fn address(mut request: Request) -> Option<(Option<usize>, Request)> {
         None => (None, path),
         Some(rest) => {
             let (number, rest) = rest.split_once('/')?;
-            (Some(number.parse().ok()?), format!("/{rest}"))
+            // Some clients resolve paths against the base, others put a slash between.
+            let path = format!("/{}", rest.trim_start_matches('/'));
+            (Some(number.parse().ok()?), path)
         }
     };
     let forwarded = request.headers().get("x-forwarded-proto");

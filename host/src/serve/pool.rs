@@ -65,7 +65,7 @@ impl Pool {
         let one = (0..instances.max(1)).map(|number| {
             let (sender, mine) = mpsc::channel(QUEUE);
             let mut settings = settings.clone();
-            settings.insert("base-path".to_owned(), format!("/instance/{number}"));
+            settings.insert("base-path".to_owned(), format!("/instance/{number}/"));
             let worker = Worker {
                 program: program.clone(),
                 access: Arc::clone(&access),

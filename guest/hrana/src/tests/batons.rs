@@ -194,7 +194,7 @@ fn a_baton_that_comes_again_while_its_request_runs_closes_the_stream_after_it() 
 fn a_stream_that_is_left_open_goes_on_where_it_is() {
     let settings = Settings {
         token: Some(TOKEN.to_owned()),
-        base_path: Some("/instance/3".to_owned()),
+        base_path: Some("/instance/3/".to_owned()),
         ..Settings::default()
     };
     let instance = Instance::with(&MemoryStore::new(), settings);
@@ -207,7 +207,7 @@ fn a_stream_that_is_left_open_goes_on_where_it_is() {
         serde_json::from_slice(&instance.send(head, &body).body).unwrap()
     };
     let open = ask(json!([execute("BEGIN")]));
-    assert_eq!(open["base_url"], "https://db.example.com/instance/3");
+    assert_eq!(open["base_url"], "https://db.example.com/instance/3/");
     let closed = ask(json!([execute("SELECT 1"), { "type": "close" }]));
     assert_eq!(closed["base_url"], Value::Null);
 }
