@@ -4,6 +4,7 @@ use super::vfs::{self, Link, System, Wait, Waiting};
 use super::{Edge, EdgeError};
 use crate::ports::{Environment, Objects};
 use crate::vfs::DATABASE_NAME;
+use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{OpenFlags, ffi};
 use std::cell::RefCell;
@@ -121,6 +122,8 @@ fn open(vfs: &str) -> Result<rusqlite::Connection, rusqlite::Error> {
     // The rest is as SQLite has it: commits are synced, and 2 MB of pages are its own. What a
     // transaction changes beyond that is handed to us before it ends.
     sqlite.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA temp_store = MEMORY")?;
+    // Pages as they are (`sqlite_dbpage`) may be read, not written.
+    sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     sqlite.authorizer(Some(authorize))?;
     Ok(sqlite)
 }
