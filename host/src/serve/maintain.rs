@@ -5,6 +5,7 @@ use super::{access, layout};
 use crate::component;
 use crate::config::Upkeep;
 use crate::exit::Code;
+use crate::output;
 use crate::plan;
 use anyhow::bail;
 use std::time::Duration;
@@ -25,12 +26,12 @@ pub async fn run(plan: plan::Maintain) -> anyhow::Result<Code> {
         let report = serde_json::json!({
             "source": plan.source, "written": written, "deleted": deleted, "due_ms": done.due_ms,
         });
-        println!("{report}");
+        output::print(format_args!("{report}\n"))?;
     } else {
-        println!(
-            "{}: {written} objects written, {deleted} deleted",
-            plan.source
-        );
+        let source = &plan.source;
+        output::print(format_args!(
+            "{source}: {written} objects written, {deleted} deleted\n"
+        ))?;
     }
     Ok(Code::Ok)
 }

@@ -157,6 +157,18 @@ impl<O: Objects> Replicator<O> {
                 })
             })
         };
+        // Known before the database is touched: between its change and the file that tells of it
+        // nothing is waited for.
+        let mut pages = known.checksums.clone().into_pages();
+        restore::roll_forward(
+            objects,
+            environment,
+            layout,
+            listing,
+            known.txid,
+            &mut pages,
+        )
+        .await?;
         let from = (listing, known.txid);
         let done =
             restore::catch_up(objects, environment, layout, VFS_NAME, from, is_untouched).await;
@@ -177,16 +189,6 @@ impl<O: Objects> Replicator<O> {
                 known.txid, newest.max
             ),
         );
-        let mut pages = known.checksums.clone().into_pages();
-        restore::roll_forward(
-            objects,
-            environment,
-            layout,
-            listing,
-            known.txid,
-            &mut pages,
-        )
-        .await?;
         Ok(Saved {
             txid: newest.max,
             writer: self.writer,

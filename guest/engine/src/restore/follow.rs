@@ -105,14 +105,26 @@ pub async fn catch_up<O: Objects>(
     if !is_untouched() {
         return Err(RestoreError::Changed);
     }
-    for object in &plan.objects {
-        let applied = apply(&source, &database, DEFAULT_PARALLELISM, object).await;
-        if let Err(error) = applied {
-            database.roll_back();
-            return Err(error);
-        }
+    // All or nothing: half way between two histories it would look like a third one.
+    let written = write_all(&source, &database, &plan).await;
+    if written.is_err() {
+        database.roll_back();
     }
-    Ok(())
+    written
+}
+
+async fn write_all<O: Objects>(
+    source: &Source<'_, O>,
+    database: &Database,
+    plan: &Plan,
+) -> Result<(), RestoreError> {
+    database.begin()?;
+    let mut pages = 0;
+    for object in &plan.objects {
+        let (header, _) = write(source, database, DEFAULT_PARALLELISM, object).await?;
+        pages = header.map_or(pages, |header| header.commit);
+    }
+    database.commit(pages)
 }
 
 /// What leads on from `from`. One request when there is nothing: the newest object of level 0 is
@@ -177,6 +189,20 @@ async fn apply<O: Objects>(
     object: &Listed,
 ) -> Result<u32, RestoreError> {
     database.begin()?;
+    let (header, pages) = write(source, database, parallelism, object).await?;
+    if let Some(header) = header {
+        database.commit(header.commit)?;
+    }
+    Ok(pages)
+}
+
+/// Writes an object's pages into the transaction that is open. Its file checksum is verified.
+async fn write<O: Objects>(
+    source: &Source<'_, O>,
+    database: &Database,
+    parallelism: usize,
+    object: &Listed,
+) -> Result<(Option<Header>, u32), RestoreError> {
     let mut header: Option<Header> = None;
     let mut pages = 0;
     read_all(source, [object], parallelism.max(1), |object, event| {
@@ -196,10 +222,7 @@ async fn apply<O: Objects>(
         Ok(())
     })
     .await?;
-    if let Some(header) = header {
-        database.commit(header.commit)?;
-    }
-    Ok(pages)
+    Ok((header, pages))
 }
 
 /// The followed file, through SQLite.

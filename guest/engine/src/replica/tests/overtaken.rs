@@ -2,13 +2,16 @@
 
 use super::bed::{Bed, insert};
 use crate::ports::FileKind;
+use crate::ports::ObjectError;
 use crate::rebuild::{Wish, rebuild};
 use crate::replica::Error;
 use crate::replica::checksums::NOBODY;
 use crate::restore::Target;
-use crate::testing::MemoryFiles;
+use crate::testing::{Fault, MemoryFiles, Operation};
 use crate::verify::Integrity;
 use futures::executor::block_on;
+use std::cell::Cell;
+use std::rc::Rc;
 
 const BESIDE: [FileKind; 3] = [FileKind::Database, FileKind::Wal, FileKind::Checksums];
 
@@ -164,5 +167,35 @@ fn a_machine_without_room_to_sign_is_not_fenced_by_what_it_shipped_itself() {
     bed.restart();
     bed.drain();
     assert_eq!(rows(&bed), 52);
+    bed.assert_replica_is_the_database();
+}
+
+#[test]
+fn a_store_that_goes_away_while_we_are_brought_up_to_date_leaves_us_where_we_were() {
+    let mut bed = Bed::new();
+    let app = bed.app_with_rows(50);
+    bed.drain();
+    let ours = restored(&bed);
+    for _ in 0..3 {
+        insert(&app, 3);
+        bed.drain();
+    }
+    drop(app);
+    switch(&mut bed, ours);
+    // The first reads of each object are those that learn its pages; the next ones write them.
+    let last = "0000/0000000000000004-0000000000000004.ltx";
+    let reads = Rc::new(Cell::new(0));
+    let seen = Rc::clone(&reads);
+    bed.store.before_each(move |_, call| {
+        let is_last = call.operation == Operation::Get && call.key == last;
+        let whole = is_last && call.range.is_none_or(|range| range.length > 100);
+        seen.set(seen.get() + u32::from(whole));
+        let away = || Fault::Refused(ObjectError::Unavailable("away".to_owned()));
+        (whole && seen.get() == 2).then(away)
+    });
+    assert!(matches!(bed.sync(), Err(Error::Store(_))));
+    assert_eq!((reads.get(), rows(&bed)), (2, 50));
+    bed.drain();
+    assert_eq!(rows(&bed), 59);
     bed.assert_replica_is_the_database();
 }
