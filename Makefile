@@ -2,18 +2,23 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 # Natively the replicator crate is empty: it exists for wasm.
 NATIVE := --workspace
 
-.PHONY: build demo test check figures traffic many screenshots release static-test
+.PHONY: build edge demo test check figures traffic many screenshots release static-test
 
 # Examples want what tests want of each dependency: with them, wasmtime is compiled once for both.
 build:
 	scripts/setup build
 	cargo build $(NATIVE) --bins --examples
 
+# The component for Spin, `wasmtime serve` and their like: target/guest/seawall-edge.wasm.
+edge:
+	scripts/setup build
+	scripts/edge
+
 # A database survives the loss of its machine: half a minute to watch.
 demo: build
 	$(TARGET)/debug/demo
 
-test: build
+test: build edge
 	scripts/setup test
 	cargo nextest run $(NATIVE) --no-run
 	$(TARGET)/debug/with-store cargo nextest run $(NATIVE)

@@ -7,10 +7,7 @@ use std::{env, fs, process::Command};
 
 /// What the guest's SQLite is built with. No files of its own, temporary data in memory; nothing
 /// is left out that a user's schema might need, and pages can be written as they are.
-const SQLITE_FLAGS: &str = "-DSQLITE_OS_OTHER=1 -DSQLITE_TEMP_STORE=3 -DSQLITE_STMTJRNL_SPILL=-1 \
-    -DSQLITE_OMIT_LOAD_EXTENSION -USQLITE_ENABLE_LOAD_EXTENSION -USQLITE_ENABLE_API_ARMOR \
-    -DSQLITE_OMIT_DEPRECATED -DSQLITE_OMIT_SHARED_CACHE -DSQLITE_DEFAULT_MEMSTATUS=0 \
-    -DSQLITE_MAX_MMAP_SIZE=0 -DSQLITE_ENABLE_DBPAGE_VTAB";
+const SQLITE_FLAGS: &str = include_str!("../guest/sqlite-flags");
 
 fn main() {
     embed(
@@ -48,6 +45,7 @@ fn build_component(component: &str) -> PathBuf {
         "guest/engine/src",
         "guest/engine/Cargo.toml",
         "guest/edge",
+        "guest/hrana",
         "guest/objects",
         "guest/replicator",
         "wit",
@@ -70,7 +68,7 @@ fn build_component(component: &str) -> PathBuf {
         ])
         .args(["--target", "wasm32-wasip2", "--target-dir"])
         .arg(&target)
-        .env("LIBSQLITE3_FLAGS", SQLITE_FLAGS);
+        .env("LIBSQLITE3_FLAGS", SQLITE_FLAGS.trim());
     // Flags and wrappers of the outer build are meant for the host.
     for (key, _) in env::vars_os() {
         let name = key.to_string_lossy();

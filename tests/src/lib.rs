@@ -14,6 +14,7 @@ pub mod app;
 pub mod browser;
 pub mod bucket;
 pub mod disk;
+pub mod edge;
 pub mod figures;
 pub mod generations;
 pub mod history;

@@ -45,6 +45,11 @@ pub fn kubernetes_tool(name: &str) -> Result<PathBuf> {
     exists(tools.join(name), "scripts/setup test")
 }
 
+/// What `make edge` makes: the component for hosts that have no store of their own.
+pub fn edge_component() -> Result<PathBuf> {
+    exists(target()?.join("guest/seawall-edge.wasm"), "make edge")
+}
+
 /// The Node app with its packages installed.
 pub fn app() -> Result<PathBuf> {
     let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("app");

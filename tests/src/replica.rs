@@ -93,6 +93,21 @@ impl Replica {
         }
     }
 
+    /// The variables by which the component for other hosts is told of it.
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let Objects::S3 { prefix, .. } = &self.objects else {
+            return Vec::new();
+        };
+        vec![
+            ("SEAWALL_BUCKET", self.bucket.clone()),
+            ("SEAWALL_PATH", prefix.clone()),
+            ("SEAWALL_ENDPOINT", format!("http://{}", self.endpoint)),
+            ("SEAWALL_REGION", "us-east-1".into()),
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY.into()),
+            ("AWS_SECRET_ACCESS_KEY", self.secret_key.clone()),
+        ]
+    }
+
     pub fn url(&self) -> String {
         match &self.objects {
             Objects::S3 { prefix, .. } => format!(

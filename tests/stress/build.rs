@@ -26,11 +26,10 @@ fn main() {
     ] {
         println!("cargo:rerun-if-changed={}", root.join(path).display());
     }
-    let flags = sqlite_flags(root);
     let engine = engine();
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     for variant in VARIANTS {
-        let component = build(root, variant, &flags);
+        let component = build(root, variant);
         let wasm = fs::read(&component).expect("the component was built");
         let compiled = engine
             .precompile_component(&wasm)
@@ -39,20 +38,10 @@ fn main() {
     }
 }
 
-/// What the program's own component is built with, from the one place where that is written.
-fn sqlite_flags(root: &Path) -> String {
-    let source = fs::read_to_string(root.join("host/build.rs")).expect("the host has a build.rs");
-    source
-        .split_once("const SQLITE_FLAGS: &str = \"")
-        .and_then(|(_, rest)| rest.split_once("\";"))
-        .expect("host/build.rs has a constant SQLITE_FLAGS")
-        .0
-        .split("\\\n")
-        .map(str::trim_start)
-        .collect()
-}
+/// What the program's own component is built with, too.
+const SQLITE_FLAGS: &str = include_str!("../../guest/sqlite-flags");
 
-fn build(root: &Path, variant: &str, sqlite_flags: &str) -> PathBuf {
+fn build(root: &Path, variant: &str) -> PathBuf {
     let target = env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| root.join("target"), PathBuf::from)
         .join("guest");
@@ -63,7 +52,7 @@ fn build(root: &Path, variant: &str, sqlite_flags: &str) -> PathBuf {
         .args(["--profile", "component", "--target", "wasm32-wasip2"])
         .arg("--target-dir")
         .arg(&target)
-        .env("LIBSQLITE3_FLAGS", sqlite_flags);
+        .env("LIBSQLITE3_FLAGS", SQLITE_FLAGS.trim());
     if variant != "sound" {
         cargo.args(["--features", variant]);
     }

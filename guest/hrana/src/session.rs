@@ -161,10 +161,18 @@ impl Session {
         let began_alone = connection.is_autocommit();
         let ends = turn.deadline();
         let mut tries = 0;
-        let result = loop {
+        let writes_alone = began_alone && keyword == Keyword::Other && !statement.readonly();
+        let mut once = || {
             open.deadline.set(ends);
             let result = statement::run(connection, statement, want_rows, turn);
             open.deadline.clear();
+            result
+        };
+        let result = loop {
+            let result = match writes_alone && tries == 0 {
+                true => connection.write_alone(&mut once),
+                false => once(),
+            };
             let again = began_alone
                 && keyword == Keyword::Other
                 && tries < turn.limits.retries

@@ -38,6 +38,11 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 /// The component, compiled ahead of time for this target by `build.rs`.
 static COMPILED: &[u8] = include_bytes!(env!("SEAWALL_CWASM"));
 
+/// The component as it ships, for whoever runs it in another world than this.
+pub fn compiled() -> &'static [u8] {
+    COMPILED
+}
+
 /// Told of a long task's progress: bytes done, bytes in all.
 pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
 

@@ -1,31 +1,11 @@
 //! Counts what one database asks of its store: requests as they go over the wire, each try of
 //! them, their bytes and failures; and knows whether requests fail at the moment.
 
-use super::Error;
+use super::{Error, Operation, Trouble};
 use std::array;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-/// What a request is billed as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
-    /// Whatever writes; each part of an upload, its beginning and its end too.
-    Put,
-    Get,
-    List,
-    Delete,
-}
-
-/// Why a try failed. That something is not there, or a condition does not hold, is an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
-    Throttled,
-    Denied,
-    Unavailable,
-    UnknownOutcome,
-    Invalid,
-}
 
 /// Seconds: upper bounds of the buckets of durations. S3 needs 10 to 100 ms for a small object.
 pub const BOUNDS: [f64; 11] = [
@@ -73,47 +53,6 @@ pub struct Counts {
     pub seconds: f64,
     /// One for each of [`BOUNDS`], and one for what took longer.
     pub durations: [u64; BOUNDS.len() + 1],
-}
-
-impl Operation {
-    pub const ALL: [Operation; 4] = [
-        Operation::Put,
-        Operation::Get,
-        Operation::List,
-        Operation::Delete,
-    ];
-}
-
-impl Trouble {
-    pub const ALL: [Trouble; 5] = [
-        Trouble::Throttled,
-        Trouble::Denied,
-        Trouble::Unavailable,
-        Trouble::UnknownOutcome,
-        Trouble::Invalid,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Trouble::Throttled => "throttled",
-            Trouble::Denied => "denied",
-            Trouble::Unavailable => "unavailable",
-            Trouble::UnknownOutcome => "unknown_outcome",
-            Trouble::Invalid => "invalid",
-        }
-    }
-
-    /// None: the error is an answer.
-    pub fn of(error: &Error) -> Option<Trouble> {
-        match error {
-            Error::NotFound(_) | Error::PreconditionFailed(_) => None,
-            Error::Throttled(_) => Some(Trouble::Throttled),
-            Error::Denied(_) => Some(Trouble::Denied),
-            Error::Unavailable(_) => Some(Trouble::Unavailable),
-            Error::UnknownOutcome(_) => Some(Trouble::UnknownOutcome),
-            Error::Invalid(_) => Some(Trouble::Invalid),
-        }
-    }
 }
 
 impl Meter {

@@ -128,7 +128,7 @@ impl Upload {
     /// Part `number` (from 1 on), whose first byte is byte `offset` of the object. Several may
     /// be in flight at once.
     pub async fn part(&self, number: u32, offset: u64, body: Bytes) -> Result<(), Error> {
-        super::parts::check_number(number)?;
+        s3_protocol::parts::check_number(number)?;
         match &self.0 {
             UploadKind::S3(upload) => upload.part(number, offset, body).await,
             UploadKind::Directory(upload, meter) => {

@@ -10,8 +10,9 @@ use crate::units::{Level, PageSize, Txid};
 use futures::StreamExt;
 use std::rc::Rc;
 
-/// An object of level 0 stays for minutes after it was merged. Whoever looked longer ago than this
-/// cannot tell by a missing object that nothing came: it may have come and gone.
+/// An object of level 0 stays for minutes after it was merged, as long as edges alone look after the
+/// replica. Whoever looked longer ago than this cannot tell by a missing object that nothing came:
+/// it may have come and gone.
 pub(super) const FOLLOW_MS: u64 = 60_000;
 
 /// Pages of a database that is created here: SQLite's own default.
@@ -31,11 +32,16 @@ impl<O: Objects> Edge<O> {
         let age = began.checked_sub(head.confirmed_ms);
         match (age, self.settings.freshness) {
             (Some(age), Freshness::Bounded(ms)) if age <= ms => Ok(head.map),
-            (Some(age), _) if age < FOLLOW_MS && head.map.txid() > Txid::ZERO => {
+            (Some(age), _) if age < FOLLOW_MS && self.may_follow(&head.map) => {
                 self.follow(head.map).await
             }
             _ => self.catch_up(head.map).await,
         }
+    }
+
+    /// How soon a sidecar deletes what it merged is its user's decision: what it ships is listed.
+    fn may_follow(&self, map: &PageMap) -> bool {
+        map.txid() > Txid::ZERO && !self.settings.read_only
     }
 
     /// The same, however fresh what is known may be.
@@ -187,9 +193,17 @@ impl<O: Objects> Edge<O> {
 
     /// Takes note that `map` was the newest when `began` was.
     pub(super) fn confirm(&self, map: Rc<PageMap>, began: u64) -> Rc<PageMap> {
+        let before = self.head.take();
+        let ours = map.header.node == self.settings.writer;
+        let own = match &before {
+            Some(head) if head.map.txid() == map.txid() => head.own,
+            Some(head) if ours && head.map.txid().next() == map.txid() => head.own + 1,
+            _ => u32::from(ours),
+        };
         self.head.replace(Some(Head {
             map: Rc::clone(&map),
             confirmed_ms: began,
+            own,
         }));
         map
     }

@@ -74,7 +74,12 @@ struct Head {
     map: Rc<PageMap>,
     /// When it certainly was the newest, Unix milliseconds.
     confirmed_ms: u64,
+    /// The transactions before it that are ours, itself included, without one of others between.
+    own: u32,
 }
+
+/// So many commits of ours in a row, and we take ourselves for the only writer.
+const ALONE: u32 = 2;
 
 impl<O> Edge<O> {
     pub fn new(objects: O, environment: Rc<dyn Environment>, settings: Settings) -> Edge<O> {
@@ -104,6 +109,15 @@ impl<O> Edge<O> {
     fn known_map(&self) -> Option<Rc<PageMap>> {
         let head = self.head.borrow();
         head.as_ref().map(|head| Rc::clone(&head.map))
+    }
+
+    /// What is known, if a write may begin with it and not ask first: nobody else has written for a
+    /// while. Whether that still holds is told by the commit.
+    fn known_alone(&self) -> Option<Rc<PageMap>> {
+        let head = self.head.borrow().clone()?;
+        let age = self.environment.now_ms().checked_sub(head.confirmed_ms);
+        let recent = age.is_some_and(|age| age < head::FOLLOW_MS);
+        (recent && head.own >= ALONE).then_some(head.map)
     }
 
     pub fn cached(&self) -> Used {

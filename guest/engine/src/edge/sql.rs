@@ -1,6 +1,6 @@
 //! Connections to a database that lives in the store, and what SQL may not do there.
 
-use super::vfs::{self, Link, System, Wait, Waiting};
+use super::vfs::{self, Link, System, Trust, Wait, Waiting};
 use super::{Edge, EdgeError};
 use crate::ports::{Environment, Objects};
 use crate::vfs::DATABASE_NAME;
@@ -103,10 +103,10 @@ impl<O: Objects + 'static> Database<O> {
     /// again.
     pub fn connect(&self) -> Result<Connection, SqlError> {
         let link = Rc::<Link>::default();
-        link.connecting.set(true);
+        link.trust.set(Trust::Known);
         self.opening.replace(Some(Rc::clone(&link)));
         let opened = open(&self.vfs);
-        link.connecting.set(false);
+        link.trust.set(Trust::Fresh);
         match opened {
             Ok(sqlite) => Ok(Connection { sqlite, link }),
             Err(sqlite) => Err(link.explain(sqlite)),
@@ -172,6 +172,18 @@ impl Connection {
     /// From now on nothing is written through this connection, whatever SQL says.
     pub fn only_read(&self, only_read: bool) {
         self.link.only_read.set(only_read);
+    }
+
+    /// Runs a single statement that writes, outside any transaction. As long as nobody else seems to
+    /// write, the store is not asked before whether somebody did: the commit tells, and what went
+    /// by a state that nothing confirmed is run again.
+    pub fn write_alone<T>(&self, mut run: impl FnMut() -> T) -> T {
+        self.link.trust.set(Trust::Hope);
+        let first = run();
+        match self.link.trust.take() {
+            Trust::Hoped => run(),
+            _ => first,
+        }
     }
 
     /// Together with the reason, if an error of the last call was not SQLite's own doing.

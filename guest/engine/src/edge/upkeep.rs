@@ -79,6 +79,7 @@ impl<O: Objects> Edge<O> {
         if self.settings.read_only {
             return Err(EdgeError::ReadOnly);
         }
+        let schedule = &patient(schedule);
         let listing = self.source().list().await?;
         let mut done = Maintained::default();
         let Some(tip) = listing.newest().map(|newest| newest.max) else {
@@ -290,6 +291,19 @@ impl<O: Objects> Edge<O> {
             }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// As told, but that objects of level 0 stay long enough: each instance finds out by them whether
+/// somebody else has committed.
+fn patient(schedule: &Schedule) -> Schedule {
+    let least = Schedule::usual().shipped_retention;
+    Schedule {
+        shipped_retention: match schedule.shipped_retention {
+            0 => 0,
+            told => told.max(least),
+        },
+        ..schedule.clone()
     }
 }
 

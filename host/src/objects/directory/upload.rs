@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::super::parts::Parts;
 use super::failure::{blocking, blocking_write, told};
 use super::temp::Temp;
 use super::{Condition, Error, Inner, etag_of};
+use s3_protocol::parts::Parts;
 
 #[derive(Debug)]
 pub struct Upload {

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::super::limits::{Patience, SOCKET_BUFFER_BYTES, time_to_move};
 use super::chain::in_words;
-use super::failure::Failure;
+use s3_protocol::failure::Failure;
 
 /// Small enough for a slow line to take one within the time for a stall.
 const PIECE_BYTES: usize = 64 << 10;

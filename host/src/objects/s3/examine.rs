@@ -16,11 +16,12 @@ use super::super::{S3Location, Store};
 use super::chain::in_words;
 use super::credentials::Source;
 use super::env::Env;
-use super::request::Request;
 use super::shared::Shared;
-use super::site::Site;
 use super::trust::Trust;
-use super::{Error, S3, region, site_of, xml};
+use super::{Error, S3, region};
+use s3_protocol::request::Request;
+use s3_protocol::site::Site;
+use s3_protocol::{Carrier, site_of, xml};
 
 /// A person is waiting: what does not answer by then is a finding.
 const WAIT: Duration = Duration::from_secs(8);
@@ -178,7 +179,7 @@ impl Opened {
     ///
     /// Errors: a text, when no answer comes.
     pub async fn clock_ahead_seconds(&self) -> Result<Option<i64>, String> {
-        let wire = &self.0.0.wire;
+        let wire = &self.0.carrier;
         let region = wire.region.known();
         let region = region.as_deref().unwrap_or(region::FIRST);
         let url = wire.site.url(region, None, &[]);
@@ -194,12 +195,12 @@ impl Opened {
         let date = answer.headers().get(DATE);
         let date = date.and_then(|date| date.to_str().ok());
         let now = began + took / 2;
-        Ok(date.and_then(|date| super::wire::seconds_from(now, date)))
+        Ok(date.and_then(|date| s3_protocol::answer::seconds_from(now, date)))
     }
 
     /// Errors: a text that says where was looked.
     pub async fn credentials(&self, examined: &Examination) -> Result<Found, String> {
-        let source = &self.0.0.wire.credentials;
+        let source = &self.0.carrier.credentials;
         let found = source.get().await.map_err(|error| error.text)?;
         Ok(Found {
             id: recognisable(found.access_key_id()),
@@ -210,13 +211,13 @@ impl Opened {
 
     /// The region that requests are signed for, as far as it is known by now.
     pub fn region(&self) -> Option<String> {
-        self.0.0.wire.region.known()
+        self.0.carrier.region.known()
     }
 
     /// Does the bucket keep what is overwritten and deleted? `None`: it does not say.
     pub async fn keeps_versions(&self) -> Option<bool> {
         let request = Request::of_bucket(Method::GET, vec![("versioning", String::new())]);
-        let answer = self.0.0.wire.call(&request).await.ok()?;
+        let answer = self.0.carrier.call(&request).await.ok()?;
         xml::keeps_versions(&answer.body)
     }
 }

@@ -6,16 +6,19 @@ use reqwest::Method;
 
 use super::super::limits::LEFTOVER_AGE;
 use super::S3;
-use super::request::Request;
-use super::upload::abort_upload;
-use super::xml::{self, ListMultipartUploadsResult, UnfinishedUpload};
+use s3_protocol::Carrier;
+use s3_protocol::request::Request;
+use s3_protocol::xml::{self, ListMultipartUploadsResult, UnfinishedUpload};
 
 /// Aborts the uploads under our prefix that are too old to be anybody's. Failures are no matter:
 /// the next start tries again.
 pub async fn abort_old_uploads(s3: S3) {
-    let query = vec![("uploads", String::new()), ("prefix", s3.0.prefix.clone())];
+    let query = vec![
+        ("uploads", String::new()),
+        ("prefix", s3.prefix().to_owned()),
+    ];
     let request = Request::of_bucket(Method::GET, query);
-    let answer = match s3.0.wire.call(&request).await {
+    let answer = match s3.carrier.call(&request).await {
         Ok(answer) => answer,
         Err(failure) => {
             tracing::debug!(why = failure.text, "old uploads were not looked for");
@@ -31,14 +34,14 @@ pub async fn abort_old_uploads(s3: S3) {
     let now = jiff::Timestamp::now();
     for upload in uploads
         .iter()
-        .filter(|upload| is_ours(&s3.0.prefix, upload, now))
+        .filter(|upload| is_ours(s3.prefix(), upload, now))
     {
         tracing::debug!(
             key = upload.key,
             begun = upload.initiated,
             "an upload was left behind"
         );
-        abort_upload(&s3, &upload.key, &upload.upload_id).await;
+        s3.abort_upload(&upload.key, &upload.upload_id).await;
     }
 }
 

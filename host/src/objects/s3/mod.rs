@@ -3,93 +3,55 @@
 mod body;
 mod chain;
 mod credentials;
-mod delete;
 mod env;
-mod escape;
 mod examine;
-mod failure;
 mod leftovers;
-mod list;
-mod order;
-mod provider;
 mod region;
-mod request;
-mod retry;
 mod shared;
-mod sign;
-mod site;
 mod trust;
 mod upload;
 mod wire;
-mod write;
-mod xml;
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use bytes::Bytes;
-use reqwest::{Client, Method, StatusCode};
+use reqwest::Client;
+use s3_protocol::Bucket;
+pub use s3_protocol::check;
 use tokio::sync::OnceCell;
 
 use super::limits::{
-    GET_BYTES, HTTP2_CONNECTION_WINDOW, HTTP2_PING, HTTP2_STREAM_WINDOW, IDLE_CONNECTION,
-    IDLE_CONNECTIONS, Patience,
+    HTTP2_CONNECTION_WINDOW, HTTP2_PING, HTTP2_STREAM_WINDOW, IDLE_CONNECTION, IDLE_CONNECTIONS,
+    Patience,
 };
-use super::{Encryption, Error, Range, S3Location};
+use super::{Error, S3Location};
 use env::Env;
 pub use examine::{Examination, Found, Opened, TlsFault};
-use failure::{Failure, Kind};
 use region::Region;
-use request::{Answer, Effect, Request};
 pub use shared::Shared;
 use shared::Transport;
-use site::Site;
 use trust::Trust;
 pub use upload::Upload;
 use wire::Wire;
-use write::{EtagForm, ObjectHeaders};
 
 const USER_AGENT: &str = concat!("seawall/", env!("CARGO_PKG_VERSION"));
 
 /// A prefix of a bucket.
 #[derive(Debug, Clone)]
-pub struct S3(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    wire: Wire,
-    /// What stands before our keys: the path and a slash.
-    prefix: String,
-    object_headers: ObjectHeaders,
-    deletes_are_sure: bool,
-    order: list::SeenOrder,
-    etag_form: EtagForm,
-    /// The store has no DeleteObjects.
-    deletes_singly: AtomicBool,
+pub struct S3 {
+    bucket: Arc<Bucket<Wire>>,
     /// Leftover uploads were looked for.
-    cleaned: AtomicBool,
+    cleaned: Arc<AtomicBool>,
 }
 
-/// Errors: [`Error::Invalid`] when the location makes no sense. Sends nothing and reads no
-/// credentials.
-pub fn check(location: &S3Location) -> Result<(), Error> {
-    site_of(location)?;
-    ObjectHeaders::new(location).map(|_| ())
-}
+impl Deref for S3 {
+    type Target = Bucket<Wire>;
 
-fn site_of(location: &S3Location) -> Result<Site, Error> {
-    check_path(&location.path)?;
-    let endpoint = location.endpoint.as_deref();
-    let site = Site::new(&location.bucket, endpoint, location.force_path_style)?;
-    let customers_key = matches!(location.encryption, Some(Encryption::Customer { .. }));
-    if customers_key && !site.is_https() && !site.is_near() {
-        return Err(Error::Invalid(format!(
-            "sse-customer-key would be sent to {} without TLS; use https",
-            site.name()
-        )));
+    fn deref(&self) -> &Bucket<Wire> {
+        &self.bucket
     }
-    Ok(site)
 }
 
 impl S3 {
@@ -111,7 +73,7 @@ impl S3 {
         patience: Patience,
         shared: &Shared,
     ) -> Result<S3, Error> {
-        let site = site_of(&location)?;
+        let site = s3_protocol::site_of(&location)?;
         let provider = site.provider();
         let region = location
             .region
@@ -136,85 +98,11 @@ impl S3 {
             patience,
             site,
         };
-        Ok(S3(Arc::new(Inner {
-            wire,
-            prefix: format!("{}/", location.path),
-            object_headers: ObjectHeaders::new(&location)?,
-            deletes_are_sure: provider.deletes_are_sure,
-            order: list::SeenOrder::default(),
-            etag_form: EtagForm::default(),
-            deletes_singly: AtomicBool::new(false),
-            cleaned: AtomicBool::new(false),
-        })))
+        Ok(S3 {
+            bucket: Arc::new(Bucket::new(&location, wire)?),
+            cleaned: Arc::default(),
+        })
     }
-
-    pub async fn get(&self, key: &str, range: Option<Range>) -> Result<Bytes, Error> {
-        let key = self.full_key(key);
-        let mut request = Request::of_object(Method::GET, &key);
-        request.answer_bytes = GET_BYTES;
-        request.headers.extend(self.0.object_headers.for_reading());
-        if let Some(Range { offset, length }) = range {
-            request
-                .headers
-                .push(("range", format!("bytes={offset}-{}", offset + (length - 1))));
-        }
-        let answer = self.0.wire.call(&request).await.and_then(|answer| {
-            only_range(answer, range).map_err(|text| {
-                let name = self.0.wire.name(&request);
-                Failure::certain(Kind::Invalid, format!("{name}: {text}"))
-            })
-        });
-        answer.map_err(|failure| failure.into_error(Effect::Repeatable))
-    }
-
-    fn full_key(&self, key: &str) -> String {
-        format!("{}{key}", self.0.prefix)
-    }
-}
-
-/// URLs cannot name such parts: they are taken out on the way.
-fn check_path(path: &str) -> Result<(), Error> {
-    if path.split('/').any(|part| part == "." || part == "..") {
-        return Err(Error::Invalid(format!(
-            "the replica's path {path:?} has a part `.` or `..`, which cannot be asked for by HTTP"
-        )));
-    }
-    Ok(())
-}
-
-/// The bytes that were asked for. A store may answer with the whole object instead.
-fn only_range(answer: Answer, range: Option<Range>) -> Result<Bytes, String> {
-    let Some(Range { offset, length }) = range else {
-        return Ok(answer.body);
-    };
-    if answer.status == StatusCode::PARTIAL_CONTENT {
-        let begins = answer.header("content-range").and_then(first_byte);
-        if begins.is_some_and(|begins| begins != offset) || answer.body.len() as u64 > length {
-            return Err(format!(
-                "the answer is not the range of {length} bytes from {offset} on"
-            ));
-        }
-        return Ok(answer.body);
-    }
-    let size = answer.body.len() as u64;
-    if offset >= size {
-        return Err(format!(
-            "the range begins at byte {offset}, but the object has {size} bytes"
-        ));
-    }
-    let end = size.min(offset + length);
-    Ok(answer.body.slice(offset as usize..end as usize))
-}
-
-/// The first number of `bytes 10-19/200`.
-fn first_byte(content_range: &str) -> Option<u64> {
-    content_range
-        .strip_prefix("bytes ")?
-        .split_once('-')?
-        .0
-        .trim()
-        .parse()
-        .ok()
 }
 
 /// A client for what is no store and believes whom our stores' clients believe.

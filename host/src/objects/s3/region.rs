@@ -4,10 +4,10 @@ use std::sync::{Mutex, PoisonError};
 
 use reqwest::Method;
 
-use super::failure::Again;
-use super::request::Request;
 use super::wire::Wire;
-use super::xml;
+use s3_protocol::failure::Again;
+use s3_protocol::request::Request;
+use s3_protocol::xml;
 
 /// Where AWS's oldest region answers for the buckets of all of them.
 pub const FIRST: &str = "us-east-1";

@@ -3,24 +3,23 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{DATE, RETRY_AFTER};
-use reqwest::{Body, Client, Method, Response, Url};
+use reqwest::{Body, Client, Response, Url};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::super::Meter;
-use super::super::limits::{ERROR_BYTES, Patience, time_to_move};
+use super::super::limits::{Patience, time_to_move};
 use super::body::{Metered, Sent, read_body};
 use super::chain::in_words;
 use super::credentials::Source;
-use super::failure::{Failure, Kind, Refusal, from_refusal, of_code};
 use super::region::{self, Region};
-use super::request::{Answer, Request};
-use super::retry::{Next, Tries, retry_after};
-use super::sign::{Checksums, Signer, signed_headers};
-use super::site::Site;
-use super::xml::ErrorDocument;
 use aws_credential_types::Credentials;
+use s3_protocol::failure::{Failure, Kind};
+use s3_protocol::request::{Answer, Request};
+use s3_protocol::retry::{Next, Tries};
+use s3_protocol::sign::{Checksums, Signer, signed_headers};
+use s3_protocol::site::Site;
+use s3_protocol::{Carrier, answer};
 
 /// Corrections within one call, of the region or of expired credentials: each helps once.
 const CORRECTIONS: u32 = 3;
@@ -47,28 +46,29 @@ pub struct Wire {
     pub patience: Patience,
 }
 
-impl Wire {
-    /// The answer to a request, which is tried again as far as that is of use.
-    ///
-    /// Errors: the last try's failure; its `doubt` is that of all tries together.
-    pub async fn call(&self, request: &Request<'_>) -> Result<Answer, Failure> {
+impl Carrier for Wire {
+    async fn call(&self, request: &Request<'_>) -> Result<Answer, Failure> {
         let patience = request.patience.unwrap_or(self.patience);
         let checksums = self.checksums(request);
-        let mut tries = Tries::new(patience, request.body.len() as u64, Instant::now());
+        let mut tries = Tries::new(
+            patience,
+            request.body.len() as u64,
+            Instant::now().into_std(),
+        );
         let mut corrections = 0;
         loop {
-            let region = self.region(*tries.deadline()).await;
-            let credentials = self.credentials(*tries.deadline()).await;
+            let mut deadline = Instant::from_std(*tries.deadline());
+            let region = self.region(deadline).await;
+            let credentials = self.credentials(deadline).await;
             let tried = match &credentials {
                 Ok(credentials) => {
-                    let deadline = tries.deadline();
                     self.attempt(
                         request,
                         &region,
                         credentials,
                         &checksums,
                         &patience,
-                        deadline,
+                        &mut deadline,
                     )
                     .await
                 }
@@ -77,6 +77,7 @@ impl Wire {
                     Err(failure.clone())
                 }
             };
+            *tries.deadline() = deadline.into_std();
             let failure = match tried {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
@@ -91,7 +92,7 @@ impl Wire {
                 corrections += 1;
                 continue;
             }
-            match tries.next(failure, Instant::now(), rand::random()) {
+            match tries.next(failure, Instant::now().into_std(), rand::random()) {
                 Next::TryAfter(wait) => sleep(wait).await,
                 Next::GiveUp(failure) => {
                     let text = format!("{}: {}", self.name(request), failure.text);
@@ -101,6 +102,16 @@ impl Wire {
         }
     }
 
+    fn site(&self) -> &Site {
+        &self.site
+    }
+
+    fn patience(&self) -> Patience {
+        self.patience
+    }
+}
+
+impl Wire {
     /// One try, for `region`.
     pub async fn try_once(&self, request: &Request<'_>, region: &str) -> Result<Answer, Failure> {
         let mut deadline = Instant::now() + self.patience.call;
@@ -118,17 +129,8 @@ impl Wire {
         .await
     }
 
-    /// A request in words: `PUT s3://bucket/key`.
-    pub fn name(&self, request: &Request<'_>) -> String {
-        let bucket = self.site.bucket();
-        match request.key {
-            Some(key) => format!("{} s3://{bucket}/{key}", request.method),
-            None => {
-                let prefix = request.query.iter().find(|(name, _)| *name == "prefix");
-                let prefix = prefix.map_or("", |(_, value)| value);
-                format!("{} of s3://{bucket}/{prefix}", request.purpose())
-            }
-        }
+    fn name(&self, request: &Request<'_>) -> String {
+        request.name(self.site.bucket())
     }
 
     /// Changes what the failure shows to be wrong, if it can be changed.
@@ -283,42 +285,12 @@ impl Wire {
     ) -> Result<Answer, Failure> {
         let status = response.status();
         let headers = response.headers().clone();
-        let limit = if status.is_success() {
-            request.answer_bytes
-        } else {
-            ERROR_BYTES
-        };
+        let limit = answer::limit(request, status);
         *deadline += time_to_move(response.content_length().unwrap_or(0).min(limit));
         let count = |bytes| self.meter.received(request.operation(), bytes);
         let body = read_body(response, limit, patience.stall, *deadline, count).await;
-        if status.is_success() {
-            let body = body?;
-            // S3 answers a POST with 200 before it knows how it ends.
-            let refused = request.method == Method::POST;
-            if let Some(document) = refused.then(|| ErrorDocument::read(&body)).flatten() {
-                return Err(of_code(&document.code, &document.message));
-            }
-            return Ok(Answer {
-                status,
-                headers,
-                body,
-            });
-        }
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let now = jiff::Timestamp::now();
-        Err(from_refusal(
-            request,
-            &Refusal {
-                status,
-                // The status alone tells enough when the rest does not arrive.
-                body: &body.unwrap_or_default(),
-                retry_after: text(RETRY_AFTER.as_str()).and_then(|text| retry_after(text, now)),
-                region: text("x-amz-bucket-region").map(str::to_owned),
-                clock_ahead_seconds: text(DATE.as_str()).and_then(|date| seconds_from(now, date)),
-                bucket: self.site.bucket(),
-                site: &self.site.name(),
-            },
-        ))
+        answer::settle(request, &self.site, status, headers, body, now)
     }
 }
 
@@ -346,12 +318,4 @@ fn timed_out(sent: &Sent) -> Failure {
     } else {
         Failure::unanswered("no answer in time")
     }
-}
-
-/// How far the store's clock is ahead of `now`.
-pub fn seconds_from(now: jiff::Timestamp, date: &str) -> Option<i64> {
-    let theirs = jiff::fmt::rfc2822::DateTimeParser::new()
-        .parse_timestamp(date)
-        .ok()?;
-    Some(theirs.as_second() - now.as_second())
 }

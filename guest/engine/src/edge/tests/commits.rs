@@ -282,3 +282,73 @@ fn a_statement_is_not_interrupted_any_more_once_it_was_committed() {
     }
     assert_eq!(count(&connection, "t"), rows as i64);
 }
+
+fn puts_only(store: &MemoryStore, from: usize) -> bool {
+    let calls = store.calls();
+    let mut later = calls[from..].iter();
+    later.all(|call| call.operation == Operation::Put)
+}
+
+#[test]
+fn whoever_writes_alone_asks_nothing_before() {
+    let store = MemoryStore::new();
+    let (a, b) = (Instance::new(&store), Instance::new(&store));
+    let (a, b) = (a.connect(), b.connect());
+    a.execute_batch("CREATE TABLE t (n UNIQUE); INSERT INTO t VALUES (1)")
+        .unwrap();
+    let insert = |c: &super::Connection, n: i64| {
+        c.write_alone(|| c.execute("INSERT INTO t VALUES (?)", [n]))
+    };
+    insert(&a, 2).unwrap();
+    let before = store.calls().len();
+    insert(&a, 3).unwrap();
+    assert_eq!(store.calls().len(), before + 1);
+    assert!(puts_only(&store, before));
+    // Somebody else comes: neither an error nor an answer follows from what is old.
+    insert(&b, 4).unwrap();
+    assert_eq!(
+        insert(&a, 4).unwrap_err().sqlite_error_code(),
+        Some(ErrorCode::ConstraintViolation)
+    );
+    insert(&b, 5).unwrap();
+    let move_up = || a.execute("UPDATE t SET n = n + 100 WHERE n = 5", []);
+    assert_eq!(a.write_alone(move_up), Ok(1));
+    assert_eq!((count(&a, "t"), count(&b, "t")), (5, 5));
+}
+
+#[test]
+fn what_found_nothing_to_write_is_looked_at_again() {
+    let store = MemoryStore::new();
+    let (a, b) = (Instance::new(&store), Instance::new(&store));
+    let (a, b) = (a.connect(), b.connect());
+    a.execute_batch("CREATE TABLE t (n); INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)")
+        .unwrap();
+    b.execute("INSERT INTO t VALUES (3)", []).unwrap();
+    let gone = || a.execute("DELETE FROM t WHERE n = 3", []);
+    assert_eq!(a.write_alone(gone), Ok(1));
+}
+
+#[test]
+fn a_write_whose_outcome_nobody_knows_is_not_run_again() {
+    let store = MemoryStore::new();
+    let a = Instance::new(&store);
+    let a = a.connect();
+    a.execute_batch("CREATE TABLE t (n); INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)")
+        .unwrap();
+    let sent = Cell::new(false);
+    store.before_each(move |_, call| {
+        let lost = || ObjectError::UnknownOutcome("lost".to_owned());
+        match call.operation {
+            Operation::Put => {
+                sent.set(true);
+                Some(Fault::Lost(lost()))
+            }
+            Operation::Get if sent.get() => Some(Fault::Refused(lost())),
+            _ => None,
+        }
+    });
+    let add = || a.execute("INSERT INTO t VALUES (3)", []);
+    a.write_alone(add).unwrap_err();
+    store.before_each(|_, _| None);
+    assert_eq!(count(&a, "t"), 3);
+}

@@ -208,3 +208,40 @@ fn what_is_dangerous_is_refused_by_name() {
         .unwrap();
     assert_eq!(mode, "memory");
 }
+
+#[test]
+fn a_reader_is_not_misled_by_a_sidecar_that_deletes_at_once() {
+    let store = MemoryStore::new();
+    let writer = Instance::new(&store);
+    let connection = writer.connect();
+    connection
+        .execute_batch("CREATE TABLE t (n); INSERT INTO t VALUES (1)")
+        .unwrap();
+    let settings = Settings {
+        read_only: true,
+        ..SETTINGS
+    };
+    let reader = Instance::with(&store, settings);
+    let reader = reader.connect();
+    assert_eq!(count(&reader, "t"), 1);
+    connection
+        .execute_batch("INSERT INTO t VALUES (2); INSERT INTO t VALUES (3)")
+        .unwrap();
+    // What came next is merged into something else and gone, a moment later.
+    let key = |level: u8, min: u64, max: u64| format!("{level:04x}/{min:016x}-{max:016x}.ltx");
+    let edge = writer.database.edge();
+    let schedule = crate::replica::levels::schedule::Schedule {
+        levels: vec![1],
+        snapshot: 1,
+        snapshot_retention: 1000,
+        retention: false,
+        ..Default::default()
+    };
+    writer.clock.now_ms.set(writer.clock.now_ms.get() + 1000);
+    block_on(edge.maintain(&schedule, None)).unwrap();
+    assert!(store.keys().iter().any(|key| key.starts_with("0009/")));
+    for txid in 1..=3 {
+        assert!(store.remove(&key(0, txid, txid)));
+    }
+    assert_eq!(count(&reader, "t"), 3);
+}

@@ -128,3 +128,37 @@ fn what_is_too_large_for_a_request_is_left_to_others() {
     let done = block_on(edge.maintain(&schedule(), Some(5_000_000))).unwrap();
     assert_eq!((done.written, done.left), (1, 0));
 }
+
+#[test]
+fn instances_find_what_others_committed_however_soon_it_may_be_deleted() {
+    let store = MemoryStore::new();
+    let (a, b) = (Instance::new(&store), Instance::new(&store));
+    let (first, second) = (a.connect(), b.connect());
+    let mut now = a.clock.now_ms.get();
+    let mut pass = |time: u64| {
+        now += time;
+        for clock in [&a.clock, &b.clock] {
+            clock.now_ms.set(now);
+        }
+        store.set_clock(now);
+    };
+    pass(0);
+    first
+        .execute_batch("CREATE TABLE t (n); INSERT INTO t VALUES (1)")
+        .unwrap();
+    assert_eq!(count(&second, "t"), 1);
+    let hasty = Schedule {
+        levels: vec![1000],
+        shipped_retention: 1,
+        ..schedule()
+    };
+    for _ in 0..4 {
+        first.execute("INSERT INTO t VALUES (1)", []).unwrap();
+        pass(5000);
+        block_on(a.database.edge().maintain(&hasty, None)).unwrap();
+    }
+    // Within the minute for which a missing object says that nothing came.
+    assert_eq!(count(&second, "t"), 5);
+    second.execute("INSERT INTO t VALUES (1)", []).unwrap();
+    assert_eq!(rows(&store, Target::Latest), 6);
+}

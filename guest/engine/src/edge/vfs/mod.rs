@@ -26,6 +26,7 @@ pub trait Wait {
 /// The edge as SQLite calls it: every call waits.
 pub(super) trait Pages {
     fn known(&self) -> Option<Rc<PageMap>>;
+    fn known_alone(&self) -> Option<Rc<PageMap>>;
     fn newest(&self) -> Result<Rc<PageMap>, EdgeError>;
     fn page(&self, map: &PageMap, pgno: Pgno) -> Result<Page, EdgeError>;
     fn commit(&self, base: &Rc<PageMap>, changes: Changes) -> Result<Rc<PageMap>, EdgeError>;
@@ -42,6 +43,10 @@ pub(super) struct Waiting<O, W> {
 impl<O: Objects, W: Wait> Pages for Waiting<O, W> {
     fn known(&self) -> Option<Rc<PageMap>> {
         self.edge.known_map()
+    }
+
+    fn known_alone(&self) -> Option<Rc<PageMap>> {
+        self.edge.known_alone()
     }
 
     fn newest(&self) -> Result<Rc<PageMap>, EdgeError> {
@@ -65,11 +70,26 @@ impl<O: Objects, W: Wait> Pages for Waiting<O, W> {
     }
 }
 
+/// What a transaction begins with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// What is as fresh as the settings say.
+    #[default]
+    Fresh,
+    /// What is known: nothing that is read is told to anybody yet.
+    Known,
+    /// What is known, as long as nobody else seems to write.
+    Hope,
+    /// It did so.
+    Hoped,
+    /// And its commit was answered otherwise than by a conflict.
+    Settled,
+}
+
 /// What a connection and its open file tell each other.
 #[derive(Debug, Default)]
 pub(super) struct Link {
-    /// Nothing that is read is told to anybody yet: it may be old.
-    pub connecting: Cell<bool>,
+    pub trust: Cell<Trust>,
     /// This connection writes nothing.
     pub only_read: Cell<bool>,
     /// Why the last call failed; SQLite only has a number for it.
@@ -175,8 +195,18 @@ impl Open {
         if self.broken {
             return Err(EdgeError::Bypassed);
         }
-        let known = self.link.connecting.get().then(|| self.pages.known());
-        let map = match known.flatten() {
+        let known = match self.link.trust.get() {
+            Trust::Known => self.pages.known(),
+            Trust::Hope => {
+                let known = self.pages.known_alone();
+                if known.is_some() {
+                    self.link.trust.set(Trust::Hoped);
+                }
+                known
+            }
+            Trust::Fresh | Trust::Hoped | Trust::Settled => None,
+        };
+        let map = match known {
             Some(known) => known,
             None => self.pages.newest()?,
         };
@@ -297,7 +327,12 @@ impl Open {
                 .map_or(0, u32::from_be_bytes);
             changes.pages = changes.pages.min(pages.max(1));
         }
-        self.reading = Some(self.pages.commit(&base, changes)?);
+        let sent = self.pages.commit(&base, changes);
+        let conflict = matches!(sent, Err(EdgeError::Conflict(_)));
+        if self.link.trust.get() == Trust::Hoped && !conflict {
+            self.link.trust.set(Trust::Settled);
+        }
+        self.reading = Some(sent?);
         self.changes = None;
         Ok(())
     }

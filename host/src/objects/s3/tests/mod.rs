@@ -14,7 +14,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
-use crate::objects::{Condition, Secret};
+use crate::objects::limits::GET_BYTES;
+use crate::objects::{Condition, Range, Secret};
 use server::{Act, Server};
 
 /// Everything a hundred times faster than usual.

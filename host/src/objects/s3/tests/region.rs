@@ -13,7 +13,7 @@ fn regions(server: &Server) -> Vec<String> {
 
 fn asking(server: &Server) -> S3 {
     let mut s3 = open(location(server.port));
-    Arc::get_mut(&mut s3.0).unwrap().wire.region = Region::new(None);
+    Arc::get_mut(&mut s3.bucket).unwrap().carrier.region = Region::new(None);
     s3
 }
 

@@ -13,8 +13,7 @@ async fn with_a_part(script: impl IntoIterator<Item = Act>) -> (Server, Upload) 
     let begin = [Act::answer(200, BEGUN), stored()];
     let (server, s3) = scripted(begin.into_iter().chain(script)).await;
     // Leftovers are another test's matter.
-    s3.0.cleaned
-        .store(true, std::sync::atomic::Ordering::Relaxed);
+    s3.cleaned.store(true, std::sync::atomic::Ordering::Relaxed);
     let upload = s3.start_upload("k", 1_700_000_000_120).await.unwrap();
     upload
         .part(1, 0, Bytes::from_static(b"part"))
@@ -81,8 +80,7 @@ async fn an_upload_gone_after_a_lost_answer_is_an_unknown_outcome() {
 #[tokio::test]
 async fn a_lost_part_is_no_doubt() {
     let (server, s3) = scripted([Act::answer(200, BEGUN), Act::CutAfter]).await;
-    s3.0.cleaned
-        .store(true, std::sync::atomic::Ordering::Relaxed);
+    s3.cleaned.store(true, std::sync::atomic::Ordering::Relaxed);
     let upload = s3.start_upload("k", 0).await.unwrap();
     let error = upload
         .part(1, 0, Bytes::from_static(b"part"))

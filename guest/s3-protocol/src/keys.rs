@@ -1,7 +1,7 @@
 //! Which keys and prefixes are taken: names that stay below the prefix on every kind of store.
 
-use super::Error;
-use super::limits::KEY_BYTES;
+use crate::Error;
+use crate::limits::KEY_BYTES;
 
 /// What our own files in a directory begin with; no key part may.
 pub const OWN_FILES: &str = ".seawall-";

@@ -6,8 +6,8 @@
 //! `start-after` means the place in the walk. Both are dealt with here. Only keys of which one has
 //! another's directory as the beginning of its name are concerned; nothing in a replica's layout is.
 
-use super::super::limits::LIST_PAGE;
-use super::super::{Entry, Listing};
+use crate::limits::LIST_PAGE;
+use crate::{Entry, Listing};
 
 /// The order in which a store lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

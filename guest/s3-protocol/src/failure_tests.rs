@@ -1,6 +1,6 @@
 //! Refusals of stores as they have been seen, and what they must mean.
 
-use reqwest::Method;
+use http::Method;
 
 use super::*;
 

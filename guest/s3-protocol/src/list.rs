@@ -2,15 +2,15 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use reqwest::Method;
+use http::Method;
 
-use super::super::limits::{GATHERED_LISTINGS, LIST_PAGE};
-use super::super::{Entry, Listing};
-use super::failure::{Failure, Kind};
-use super::order::{Gathered, Order, marker};
-use super::request::{Answer, Effect, Request};
-use super::xml::{self, ListBucketResult};
-use super::{Error, S3, escape};
+use crate::failure::{Failure, Kind};
+use crate::limits::{GATHERED_LISTINGS, LIST_PAGE};
+use crate::order::{Gathered, Order, marker};
+use crate::request::{Answer, Effect, Request};
+use crate::xml::{self, ListBucketResult};
+use crate::{Bucket, Carrier, Error, escape};
+use crate::{Entry, Listing};
 
 /// Whether this store was seen to list by directory.
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ struct Page {
     next: Option<String>,
 }
 
-impl S3 {
+impl<C: Carrier> Bucket<C> {
     pub async fn list(&self, prefix: &str, start_after: Option<&str>) -> Result<Listing, Error> {
         self.try_list(prefix, start_after)
             .await
@@ -46,7 +46,7 @@ impl S3 {
     }
 
     async fn try_list(&self, prefix: &str, start_after: Option<&str>) -> Result<Listing, Failure> {
-        let seen = &self.0.order;
+        let seen = &self.order;
         'ordered: loop {
             let order = seen.get();
             let mut gathered = Gathered::new(order, prefix, start_after);
@@ -73,8 +73,8 @@ impl S3 {
                     "listing s3://{}/{}{prefix}: this store lists by directory, and \
                      {GATHERED_LISTINGS} listings were not enough to find the first key; move \
                      what does not belong to the replica out of its path",
-                    self.0.wire.site.bucket(),
-                    self.0.prefix
+                    self.carrier.site().bucket(),
+                    self.prefix
                 ),
             ));
         }
@@ -95,12 +95,12 @@ impl S3 {
 
     async fn page(&self, query: &[(&'static str, String)]) -> Result<Page, Failure> {
         let request = Request::of_bucket(Method::GET, query.to_vec());
-        let answer = self.0.wire.call(&request).await?;
+        let answer = self.carrier.call(&request).await?;
         if lists_by_directory(&answer) {
-            self.0.order.note_directories();
+            self.order.note_directories();
         }
         self.read_page(&answer.body).map_err(|text| {
-            let name = self.0.wire.name(&request);
+            let name = self.name(&request);
             Failure::certain(Kind::Invalid, format!("{name}: {text}"))
         })
     }
@@ -138,7 +138,7 @@ impl S3 {
 
     /// A listed key below our prefix.
     pub(super) fn relative<'a>(&self, key: &'a str) -> Result<&'a str, String> {
-        let prefix = &self.0.prefix;
+        let prefix = &self.prefix;
         // SeaweedFS drops the slash that keys begin with where the replica's path is empty.
         key.strip_prefix(prefix.as_str())
             .or_else(|| key.strip_prefix(prefix.strip_prefix('/')?))
@@ -151,8 +151,8 @@ impl S3 {
             format!(
                 "listing s3://{}/{}{prefix}: the listing is not complete, but the store does not \
                  say how it goes on",
-                self.0.wire.site.bucket(),
-                self.0.prefix
+                self.carrier.site().bucket(),
+                self.prefix
             ),
         )
     }

@@ -1,11 +1,11 @@
 //! A request before it is signed, and its answer.
 
 use bytes::Bytes;
-use reqwest::header::HeaderMap;
-use reqwest::{Method, StatusCode};
+use http::header::HeaderMap;
+use http::{Method, StatusCode};
 
-use super::super::Operation;
-use super::super::limits::{ERROR_BYTES, Patience, XML_BYTES};
+use crate::Operation;
+use crate::limits::{ERROR_BYTES, Patience, XML_BYTES};
 
 /// One request, which may be sent several times.
 #[derive(Debug, Clone)]
@@ -54,6 +54,18 @@ impl<'a> Request<'a> {
             key: Some(key),
             answer_bytes: ERROR_BYTES,
             ..Request::of_bucket(method, Vec::new())
+        }
+    }
+
+    /// In words: `PUT s3://bucket/key`.
+    pub fn name(&self, bucket: &str) -> String {
+        match self.key {
+            Some(key) => format!("{} s3://{bucket}/{key}", self.method),
+            None => {
+                let prefix = self.query.iter().find(|(name, _)| *name == "prefix");
+                let prefix = prefix.map_or("", |(_, value)| value);
+                format!("{} of s3://{bucket}/{prefix}", self.purpose())
+            }
         }
     }
 

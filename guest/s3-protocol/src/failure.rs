@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use reqwest::StatusCode;
+use http::StatusCode;
 
-use super::super::Trouble;
-use super::Error;
-use super::request::{Effect, Request};
-use super::xml::ErrorDocument;
+use crate::Error;
+use crate::Trouble;
+use crate::request::{Effect, Request};
+use crate::xml::ErrorDocument;
 
 /// One try that did not end with a yes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Error;
+use crate::Error;
 
 /// Parts in a multipart upload: S3's own limit.
 const MOST_PARTS: u32 = 10_000;

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
+use http::Method;
 use md5::{Digest, Md5};
-use reqwest::Method;
 
-use super::super::{Condition, Encryption, S3Location};
-use super::failure::{Failure, Kind};
-use super::request::{Answer, Effect, Request};
-use super::{Error, S3};
+use crate::failure::{Failure, Kind};
+use crate::request::{Answer, Effect, Request};
+use crate::{Bucket, Carrier, Error};
+use crate::{Condition, Encryption, S3Location};
 
 type Header = (&'static str, String);
 
@@ -107,7 +107,7 @@ const UNKNOWN: u8 = 0;
 const AS_GIVEN: u8 = 1;
 const BARE: u8 = 2;
 
-impl S3 {
+impl<C: Carrier> Bucket<C> {
     pub async fn put(
         &self,
         key: &str,
@@ -118,7 +118,7 @@ impl S3 {
         let key = self.full_key(key);
         let mut request = Request::of_object(Method::PUT, &key);
         request.effect = Effect::Visible;
-        request.headers = self.0.object_headers.for_writing(created_ms)?;
+        request.headers = self.object_headers.for_writing(created_ms)?;
         request.body = body;
         let answer = self
             .call_if(request, &condition)
@@ -127,7 +127,7 @@ impl S3 {
         answer.header("etag").map(str::to_owned).ok_or_else(|| {
             Error::Invalid(format!(
                 "PUT s3://{}/{key}: the store took the object but told no ETag",
-                self.0.wire.site.bucket()
+                self.carrier.site().bucket()
             ))
         })
     }
@@ -144,15 +144,15 @@ impl S3 {
             request
         };
         match condition {
-            Condition::None => self.0.wire.call(&request).await,
-            Condition::IfAbsent => self.0.wire.call(&with("if-none-match", "*")).await,
+            Condition::None => self.carrier.call(&request).await,
+            Condition::IfAbsent => self.carrier.call(&with("if-none-match", "*")).await,
             Condition::IfMatch(etag) => {
-                let form = &self.0.etag_form.0;
+                let form = &self.etag_form.0;
                 let bare = etag.trim_matches('"');
                 if form.load(Ordering::Relaxed) == BARE {
-                    return self.0.wire.call(&with("if-match", bare)).await;
+                    return self.carrier.call(&with("if-match", bare)).await;
                 }
-                let answer = self.0.wire.call(&with("if-match", etag)).await;
+                let answer = self.carrier.call(&with("if-match", etag)).await;
                 let refused = |answer: &Result<Answer, Failure>| {
                     answer.as_ref().is_err_and(|failure| {
                         failure.kind == Kind::PreconditionFailed && !failure.doubt
@@ -162,7 +162,7 @@ impl S3 {
                     form.store(AS_GIVEN, Ordering::Relaxed);
                 } else if refused(&answer) && form.load(Ordering::Relaxed) == UNKNOWN {
                     // Either the object has changed, or this store compares bare ETags.
-                    let second = self.0.wire.call(&with("if-match", bare)).await;
+                    let second = self.carrier.call(&with("if-match", bare)).await;
                     if second.is_ok() {
                         form.store(BARE, Ordering::Relaxed);
                     }
@@ -177,7 +177,7 @@ impl S3 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::Secret;
+    use crate::Secret;
 
     #[test]
     fn times_are_written_as_the_peer_writes_them() {

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use reqwest::Url;
+use url::Url;
 
-use super::Error;
-use super::escape::{encode, encode_path};
-use super::provider::{self, Provider};
+use crate::Error;
+use crate::escape::{encode, encode_path};
+use crate::provider::{self, Provider};
 
 /// A bucket's place. The region stands apart, as it may be learned only later.
 #[derive(Debug)]

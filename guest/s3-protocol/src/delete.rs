@@ -8,24 +8,24 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
+use http::Method;
 use quick_xml::escape::escape;
-use reqwest::Method;
 
-use super::super::limits::{DELETE_BATCH, DELETES_IN_FLIGHT, VERIFY_LISTINGS};
-use super::failure::{self, Failure, Kind};
-use super::order::before;
-use super::request::{Effect, Request};
-use super::xml::{self, DeleteResult};
-use super::{Error, S3};
+use crate::failure::{self, Failure, Kind};
+use crate::limits::{DELETE_BATCH, DELETES_IN_FLIGHT, VERIFY_LISTINGS};
+use crate::order::before;
+use crate::request::{Effect, Request};
+use crate::xml::{self, DeleteResult};
+use crate::{Bucket, Carrier, Error};
 
 type Refused = Vec<(String, Error)>;
 
-impl S3 {
+impl<C: Carrier> Bucket<C> {
     pub async fn delete(&self, keys: &[String]) -> Result<Refused, Error> {
         let mut refused = Vec::new();
         for batch in keys.chunks(DELETE_BATCH) {
             let found = self.delete_some(batch).await?;
-            if !self.0.deletes_are_sure {
+            if !self.deletes_are_sure {
                 let refused_keys: BTreeSet<&str> =
                     found.iter().map(|(key, _)| key.as_str()).collect();
                 let said_gone: BTreeSet<&str> = batch
@@ -41,7 +41,7 @@ impl S3 {
     }
 
     async fn delete_some(&self, keys: &[String]) -> Result<Refused, Error> {
-        let singly = &self.0.deletes_singly;
+        let singly = &self.deletes_singly;
         if keys.len() == 1 || singly.load(Ordering::Relaxed) {
             return self.delete_singly(keys.iter().map(String::as_str)).await;
         }
@@ -69,7 +69,7 @@ impl S3 {
             .headers
             .push(("content-type", "application/xml".to_owned()));
         request.body = Bytes::from(body);
-        let answer = self.0.wire.call(&request).await?;
+        let answer = self.carrier.call(&request).await?;
         let result: DeleteResult = xml::read("DeleteResult", &answer.body)
             .map_err(|text| Failure::certain(Kind::Invalid, text))?;
         let mut refused = Vec::new();
@@ -111,8 +111,7 @@ impl S3 {
     async fn delete_one(&self, key: &str) -> Result<(), Error> {
         let key = self.full_key(key);
         match self
-            .0
-            .wire
+            .carrier
             .call(&Request::of_object(Method::DELETE, &key))
             .await
         {
@@ -140,7 +139,7 @@ impl S3 {
         refused.extend(self.still_listed(&kept).await?.into_iter().map(|key| {
             let text = format!(
                 "DELETE s3://{}/{}: the store says that it is deleted, but still lists it",
-                self.0.wire.site.bucket(),
+                self.carrier.site().bucket(),
                 self.full_key(&key)
             );
             (key, Error::Unavailable(text))

@@ -1,12 +1,10 @@
 //! Whether a call tries again, and how long it waits: waits with full jitter, a limit on tries and
 //! on the time of all tries together, and what the store itself asks for.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::time::Instant;
-
-use super::super::limits::{Patience, time_to_move};
-use super::failure::{Again, Failure, Kind};
+use crate::failure::{Again, Failure, Kind};
+use crate::limits::{Patience, time_to_move};
 
 /// The tries of one call.
 #[derive(Debug)]
