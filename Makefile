@@ -2,7 +2,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 # Natively the replicator crate is empty: it exists for wasm.
 NATIVE := --workspace
 
-.PHONY: build edge demo test check figures traffic many screenshots release static-test
+.PHONY: build edge demo demo-edge edge-figures test check figures traffic many screenshots release static-test
 
 # Examples want what tests want of each dependency: with them, wasmtime is compiled once for both.
 build:
@@ -17,6 +17,11 @@ edge:
 # A database survives the loss of its machine: half a minute to watch.
 demo: build
 	$(TARGET)/debug/demo
+
+# One database in a bucket, two processes that write it: half a minute. STAY=1 keeps their pages open.
+demo-edge: build edge
+	scripts/setup test
+	$(TARGET)/debug/demo-edge $(if $(STAY),--stay)
 
 test: build edge
 	scripts/setup test
@@ -36,6 +41,11 @@ figures: build
 traffic: build
 	scripts/setup test
 	$(TARGET)/debug/traffic
+
+# How fast a database in a bucket is, and what it reads. Five minutes.
+edge-figures: build
+	scripts/setup test
+	$(TARGET)/debug/edge-figures
 
 # What a hundred databases in one process cost. Four minutes.
 many: build

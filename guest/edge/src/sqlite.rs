@@ -118,7 +118,9 @@ impl wit::GuestConnection for Connection {
         wit_bindgen::spawn_local(async move {
             // What is left when the reader is gone interests nobody.
             let _ = writer.write_all(rows).await;
-            drop(writer);
+        });
+        // Whoever wants to know how it ended need not have read the rows.
+        wit_bindgen::spawn_local(async move {
             let _ = done.write(Ok(())).await;
         });
         Ok((columns, reader, ended))
