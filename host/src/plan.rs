@@ -91,6 +91,8 @@ pub struct Serve {
     /// Where to listen.
     pub addr: String,
     pub instances: usize,
+    pub cache_bytes: usize,
+    pub statement_timeout: Duration,
     /// What the component is told.
     pub settings: BTreeMap<String, String>,
 }

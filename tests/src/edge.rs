@@ -30,8 +30,14 @@ pub struct Edge {
 impl Edge {
     /// `seawall serve`, open to everybody.
     pub fn start(scene: &Scene, replica: &Replica, flags: &[&str]) -> Result<Self> {
+        let open = ["-open"].iter().chain(flags).copied();
+        Self::guarded(scene, replica, &open.collect::<Vec<_>>())
+    }
+
+    /// `seawall serve`, open to those whom the flags name.
+    pub fn guarded(scene: &Scene, replica: &Replica, flags: &[&str]) -> Result<Self> {
         let mut command = Program::Seawall.command(replica)?;
-        command.args(["serve", "-open", "-addr", "127.0.0.1:0"]);
+        command.args(["serve", "-addr", "127.0.0.1:0"]);
         command.args(flags).arg(replica.url());
         Self::wait(scene, &mut command, "serving SQL at http://")
     }

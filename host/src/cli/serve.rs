@@ -50,8 +50,8 @@ pub struct Serve {
     pub freshness: String,
 
     /// Memory for pages, of each instance
-    #[arg(long, value_name = "SIZE", default_value = "16MB")]
-    pub cache: String,
+    #[arg(long, value_name = "SIZE", default_value = "16MB", value_parser = values::size)]
+    pub cache: u64,
 
     /// Requests that are answered at once, each by an instance of its own
     #[arg(long, value_name = "N", default_value_t = 4)]
@@ -111,7 +111,7 @@ impl Serve {
         }
         set("read-only", self.read_only.to_string());
         set("freshness", self.freshness.clone());
-        set("cache", self.cache.clone());
+        set("cache", self.cache.to_string());
         let timeout = format!("{}ms", self.statement_timeout.as_millis());
         set("statement-timeout", timeout);
         let request = resolve::source(&self.config, &self.source, environment)?;
@@ -119,6 +119,8 @@ impl Serve {
             replica,
             addr: self.addr.clone(),
             instances: usize::from(self.instances),
+            cache_bytes: usize::try_from(self.cache).unwrap_or(usize::MAX),
+            statement_timeout: self.statement_timeout,
             settings,
         }))
     }

@@ -33,6 +33,11 @@ pub fn interval(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "a duration is a number with a unit, like 500ms, 10s or 5m".to_owned())
 }
 
+/// A number of bytes.
+pub fn size(text: &str) -> Result<u64, String> {
+    crate::config::size(text).ok_or_else(|| "a size is a number of bytes, like 16MB".to_owned())
+}
+
 /// A level of the replica.
 pub fn level(text: &str) -> Result<LevelArgument, String> {
     if text == "all" {

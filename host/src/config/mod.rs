@@ -38,7 +38,7 @@ pub use paths::{database as database_path, is_replica_url};
 pub use replica::Replica;
 pub use socket::Socket;
 pub use upkeep::Upkeep;
-pub use values::duration;
+pub use values::{duration, size};
 pub use verify::Verify;
 
 use crate::logging::{Format, Level, Logging};

@@ -20,23 +20,26 @@ pub fn routes(pool: Pool) -> Router {
 
 async fn handle(State(pool): State<Pool>, request: Request) -> Response {
     let Some((instance, request)) = address(request) else {
-        return problem(
-            StatusCode::BAD_REQUEST,
-            "the request names no usable host or path",
-        );
+        let text = "the request names no usable host or path";
+        return problem(StatusCode::BAD_REQUEST, "BAD_REQUEST", text);
     };
     let body = |body: Body| body.map_err(|_| Error::ConnectionTerminated).boxed_unsync();
     match pool.handle(instance, request.map(body)).await {
         Ok(Ok(response)) => response.map(Body::new),
         Ok(Err(error)) => {
             tracing::error!("a request failed: {error:?}");
-            problem(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "the request failed; see the log",
-            )
+            let code = "INTERNAL_ERROR";
+            let text = "the request failed; see the log";
+            problem(StatusCode::INTERNAL_SERVER_ERROR, code, text)
         }
-        Err(refused @ Refused::NoInstance) => problem(StatusCode::NOT_FOUND, &refused.to_string()),
-        Err(refused) => problem(StatusCode::SERVICE_UNAVAILABLE, &refused.to_string()),
+        Err(refused) => {
+            let (status, code) = match refused {
+                Refused::NoInstance => (StatusCode::NOT_FOUND, "BATON_INVALID"),
+                Refused::Busy => (StatusCode::SERVICE_UNAVAILABLE, "TOO_BUSY"),
+                Refused::Failed => (StatusCode::SERVICE_UNAVAILABLE, "INSTANCE_ENDED"),
+            };
+            problem(status, code, &refused.to_string())
+        }
     }
 }
 
@@ -67,6 +70,8 @@ fn address(mut request: Request) -> Option<(Option<usize>, Request)> {
     Some((instance, request))
 }
 
-fn problem(status: StatusCode, text: &str) -> Response {
-    (status, format!("{text}\n")).into_response()
+/// As the component itself tells of errors.
+fn problem(status: StatusCode, code: &str, text: &str) -> Response {
+    let body = serde_json::json!({ "message": text, "code": code });
+    (status, axum::Json(body)).into_response()
 }

@@ -13,19 +13,31 @@ use crate::objects::{Location, Shared, Store};
 use crate::plan;
 use anyhow::Context;
 use pool::Pool;
-use program::Program;
+use program::{Limits, Program};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// A statement ends by itself when its time is over, unless SQLite is in the middle of one step.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Of an instance, beside its cache: a transaction of 64 MB, the object that it becomes, one value of
+/// 64 MB, an answer, and the page map of a database of some gigabytes.
+const MEMORY_BYTES: usize = 448 << 20;
+
 /// What the component imports. Nothing of it leads to the store's credentials.
 pub fn imports() -> wasmtime::Result<Vec<String>> {
-    Ok(Program::load()?.imports())
+    Ok(Program::load(Limits::default())?.imports())
 }
 
 /// Runs until SIGTERM or SIGINT; requests that are under way are answered first.
 pub async fn run(plan: plan::Serve) -> anyhow::Result<Code> {
-    let program = Program::load().map_err(crate::component::failed)?;
+    let limits = Limits {
+        silence: plan.statement_timeout + GRACE,
+        memory: MEMORY_BYTES + 2 * plan.cache_bytes,
+    };
+    let program = Program::load(limits).map_err(crate::component::failed)?;
     let access = access(&plan.replica).await?;
     let mut settings = plan.settings;
     settings.insert("layout".to_owned(), layout(&plan.replica).to_owned());

@@ -44,7 +44,10 @@ pub enum Refused {
     NoInstance,
     #[error("too many requests are waiting")]
     Busy,
-    #[error("the instance failed")]
+    #[error(
+        "the instance ended before it answered: it took too long, or too much memory. What was to be \
+         changed may have been changed: look before you try again"
+    )]
     Failed,
 }
 

@@ -6,8 +6,9 @@ pub use bindings::exports::seawall::edge::upkeep;
 use bindings::seawall::edge::settings;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use wasmtime::component::{Accessor, Component, HasSelf, Linker, ResourceTable};
-use wasmtime::{Config, Engine, Store};
+use wasmtime::{Config, Engine, Store, StoreLimits, StoreLimitsBuilder, UpdateDeadline};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
 use wasmtime_wasi::p3::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -33,6 +34,9 @@ static COMPILED: &[u8] = include_bytes!(env!("SEAWALL_EDGE_CWASM"));
 pub type Settings = BTreeMap<String, String>;
 
 pub struct State {
+    /// When the component last asked for anything: a clock, the store, a setting.
+    called: Instant,
+    memory: StoreLimits,
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
@@ -45,21 +49,54 @@ pub struct State {
 pub struct Program {
     engine: Engine,
     service: ServicePre<State>,
+    limits: Limits,
 }
 
+/// What ends an instance. Its own limits are below: they end a statement and say so.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// It computes for so long without asking for anything, not even the time.
+    pub silence: Duration,
+    /// Bytes of its memory.
+    pub memory: usize,
+}
+
+impl Default for Limits {
+    /// For work that somebody asks for by hand.
+    fn default() -> Limits {
+        Limits {
+            silence: Duration::from_secs(600),
+            memory: 2 << 30,
+        }
+    }
+}
+
+/// How often an instance is looked at while it computes.
+const EPOCH: Duration = Duration::from_millis(10);
+
 impl Program {
-    pub fn load() -> wasmtime::Result<Program> {
-        let engine = Engine::new(&Config::new())?;
+    pub fn load(limits: Limits) -> wasmtime::Result<Program> {
+        let mut config = Config::new();
+        config.epoch_interruption(true);
+        let engine = Engine::new(&config)?;
         // SAFETY: `build.rs` of this very program made these bytes with the same wasmtime.
         let component = unsafe { Component::deserialize(&engine, COMPILED)? };
         let mut linker = Linker::new(&engine);
-        crate::component::add_store(&mut linker, |state: &mut State| &mut state.store)?;
+        crate::component::add_store(&mut linker, |state: &mut State| {
+            state.called = Instant::now();
+            &mut state.store
+        })?;
         settings::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
         wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
         add_clocks_and_randomness(&mut linker)?;
         monotonic_clock::add_to_linker::<State, WasiClocks>(&mut linker, State::clocks)?;
         let service = ServicePre::new(linker.instantiate_pre(&component)?)?;
-        Ok(Program { engine, service })
+        count_epochs(&engine);
+        Ok(Program {
+            engine,
+            service,
+            limits,
+        })
     }
 
     pub fn imports(&self) -> Vec<String> {
@@ -99,7 +136,10 @@ impl Program {
     }
 
     fn store(&self, store: Access, settings: Arc<Settings>) -> Store<State> {
+        let memory = StoreLimitsBuilder::new().memory_size(self.limits.memory);
         let state = State {
+            called: Instant::now(),
+            memory: memory.build(),
             table: ResourceTable::new(),
             // Nothing is preopened, inherited or allowed; only clocks and randomness are linked.
             wasi: WasiCtx::builder().build(),
@@ -108,8 +148,31 @@ impl Program {
             store,
             settings,
         };
-        Store::new(&self.engine, state)
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| &mut state.memory);
+        let silence = self.limits.silence;
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(move |context| {
+            if context.data().called.elapsed() > silence {
+                wasmtime::bail!("one step of a statement took longer than {silence:?}");
+            }
+            // Others have their turn.
+            Ok(UpdateDeadline::Yield(1))
+        });
+        store
     }
+}
+
+/// As long as the engine is there.
+fn count_epochs(engine: &Engine) {
+    let engine = engine.weak();
+    std::thread::spawn(move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(EPOCH);
+        }
+    });
 }
 
 /// The component answers requests; it sends none but to its store.
@@ -134,7 +197,9 @@ impl WasiHttpHooks for Nowhere {
 }
 
 impl WasiView for State {
+    /// Each question for the time passes here, and the component asks for it while SQL runs.
     fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.called = Instant::now();
         WasiCtxView {
             ctx: &mut self.wasi,
             table: &mut self.table,

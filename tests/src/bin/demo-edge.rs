@@ -92,7 +92,10 @@ fn report(file: &Path, expected: usize) -> Result<ExitCode> {
         println!("     {id:>3}  {text}");
     }
     let bytes = file.metadata()?.len();
-    println!("   {} notes, {bytes} bytes, integrity_check: {check}", rows.len());
+    println!(
+        "   {} notes, {bytes} bytes, integrity_check: {check}",
+        rows.len()
+    );
     Ok(match check == "ok" && rows.len() == expected {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,

@@ -244,7 +244,15 @@ fn commits(client: &Client, proxy: &Proxy) -> Result<(Spread, Spread, f64)> {
 
 fn memory(scene: &Scene, replica: &Replica, cache_mb: u64, rows: u64) -> Result<Memory> {
     let cache = format!("{cache_mb}MB");
-    let flags = ["-instances", "1", "-read-only", "-cache", &cache];
+    let flags = [
+        "-instances",
+        "1",
+        "-read-only",
+        "-cache",
+        &cache,
+        "-statement-timeout",
+        "120s",
+    ];
     let edge = Edge::start(scene, replica, &flags)?;
     let idle_mb = Usage::of(edge.process.pid())?.rss_mb;
     let client = edge.client();
