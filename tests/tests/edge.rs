@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const WRITERS: usize = 8;
-/// Of each writer and each kind.
-const WRITES: u64 = 200;
+/// Of each writer and each kind, unless `EDGE_WRITES` says otherwise.
+const WRITES: u64 = 50;
 const READERS: usize = 2;
 
 /// Each step of the counter leaves a row, and each row is counted: in the same transaction, by
@@ -38,6 +38,13 @@ const SCHEMA: &str = "
 
 const INCREMENT: &str = "UPDATE counter SET n = n + 1, token = ?";
 const INSERT: &str = "INSERT INTO log VALUES (?, hex(randomblob(200)))";
+
+fn writes() -> Result<u64> {
+    match std::env::var("EDGE_WRITES") {
+        Ok(count) => count.parse().context("EDGE_WRITES"),
+        Err(_) => Ok(WRITES),
+    }
+}
 
 /// Writes until it is there for certain: refused it is said again, and when nobody knows whether it
 /// took effect, it is looked for first.
@@ -132,7 +139,7 @@ fn many_writers(scene: &Scene, replica: &Replica) -> Result<()> {
     while reader.sequence(SCHEMA).is_err() && reader.rows("SELECT n FROM logged").is_err() {
         ensure!(limit.elapsed() < LIMIT, "the schema cannot be made");
     }
-    let ended = AtomicBool::new(false);
+    let (ended, count) = (AtomicBool::new(false), writes()?);
     std::thread::scope(|scope| {
         let writers: Vec<_> = edges
             .iter()
@@ -140,7 +147,7 @@ fn many_writers(scene: &Scene, replica: &Replica) -> Result<()> {
             .map(|(number, edge)| {
                 let client = edge.client();
                 scope.spawn(move || -> Result<()> {
-                    for at in 0..WRITES {
+                    for at in 0..count {
                         write(&client, INCREMENT, &format!("{number}-{at}"))?;
                         write(&client, INSERT, &format!("{number}-{at}"))?;
                     }
@@ -173,9 +180,9 @@ fn join<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
 /// Nothing is lost and nothing is there twice; both programs restore it, equal in every byte.
 fn check(scene: &Scene, replica: &Replica) -> Result<()> {
     let edge = Edge::start(scene, replica, &["-read-only"])?;
-    let client = edge.client();
+    let (client, count) = (edge.client(), writes()?);
     let expected: BTreeSet<String> = (0..WRITERS)
-        .flat_map(|number| (0..WRITES).map(move |at| format!("{number}-{at}")))
+        .flat_map(|number| (0..count).map(move |at| format!("{number}-{at}")))
         .collect();
     for table in ["steps", "log"] {
         let rows = number(&client.rows(&format!("SELECT count(*) FROM {table}"))?)?;

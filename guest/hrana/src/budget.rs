@@ -32,7 +32,7 @@ pub trait Source {
 
 impl<O: Objects + 'static> Source for Database<O> {
     fn connect(&self) -> Result<Connection, SqlError> {
-        Database::connect(self)
+        Database::connect_now(self)
     }
 
     fn known(&self) -> Option<(Txid, u64)> {

@@ -48,7 +48,7 @@ impl<C: Carrier> Bucket<C> {
     async fn try_list(&self, prefix: &str, start_after: Option<&str>) -> Result<Listing, Failure> {
         let seen = &self.order;
         'ordered: loop {
-            let order = seen.get();
+            let mut order = seen.get();
             let mut gathered = Gathered::new(order, prefix, start_after);
             let mut query = self.query(prefix, start_after.map(|key| marker(order, prefix, key)));
             for _ in 0..GATHERED_LISTINGS {
@@ -58,7 +58,11 @@ impl<C: Carrier> Bucket<C> {
                     seen.note_directories();
                 }
                 if order != seen.get() {
-                    continue 'ordered;
+                    // Where the walk begins is known; only the order was taken for another one.
+                    if start_after.is_some() {
+                        continue 'ordered;
+                    }
+                    order = gathered.walks();
                 }
                 if let Some(listing) = gathered.answer() {
                     return Ok(listing);

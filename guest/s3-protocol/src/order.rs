@@ -69,6 +69,12 @@ impl<'a> Gathered<'a> {
         self.entries.extend(page.entries);
     }
 
+    /// The store was seen to list by directory.
+    pub fn walks(&mut self) -> Order {
+        self.order = Order::Directories;
+        self.order
+    }
+
     /// Did the store break byte order?
     pub fn is_disordered(&self) -> bool {
         let before_start = |entry: &Entry| {

@@ -12,6 +12,7 @@ use crate::exit::Code;
 use crate::objects::{Location, Shared, Store};
 use crate::plan;
 use anyhow::Context;
+use axum::serve::ListenerExt;
 use pool::Pool;
 use program::{Limits, Program};
 use std::sync::Arc;
@@ -55,6 +56,12 @@ pub async fn run(plan: plan::Serve) -> anyhow::Result<Code> {
         }
         tracing::info!("stopping");
     };
+    // An answer is a few packets, none of which is to wait for the other side to confirm the last.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!("TCP_NODELAY: {error}");
+        }
+    });
     let served = axum::serve(listener, http::routes(pool)).with_graceful_shutdown(told);
     served.await?;
     Ok(Code::Ok)

@@ -4,9 +4,10 @@
 use super::program::{Program, Settings, State};
 use crate::component::Access;
 use futures::channel::oneshot;
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::handler::{Prepared, Request, Response};
 
@@ -32,9 +33,21 @@ struct Job {
 pub struct Pool(Arc<Inner>);
 
 struct Inner {
-    anybody: mpsc::Sender<Job>,
+    anybody: Arc<Mutex<Anybody>>,
     /// To one instance: a transaction that is open there goes on there.
     one: Vec<mpsc::Sender<Job>>,
+}
+
+/// What any instance may do, and those that have nothing to do.
+#[derive(Default)]
+struct Anybody {
+    waiting: VecDeque<Job>,
+    /// The one that was busy last is the last: it knows most of the database, and is asked first.
+    idle: Vec<usize>,
+}
+
+fn lock(anybody: &Mutex<Anybody>) -> MutexGuard<'_, Anybody> {
+    anybody.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why a request was not handed to an instance.
@@ -54,26 +67,27 @@ pub enum Refused {
 type MakeAccess = Arc<dyn Fn() -> Access + Send + Sync>;
 
 struct Worker {
+    number: usize,
     program: Program,
     access: MakeAccess,
     settings: Arc<Settings>,
-    anybody: Arc<Mutex<mpsc::Receiver<Job>>>,
+    anybody: Arc<Mutex<Anybody>>,
     mine: mpsc::Receiver<Job>,
 }
 
 impl Pool {
     pub fn new(program: Program, access: MakeAccess, settings: Settings, instances: usize) -> Pool {
-        let (anybody, waiting) = mpsc::channel(QUEUE);
-        let waiting = Arc::new(Mutex::new(waiting));
+        let anybody = Arc::<Mutex<Anybody>>::default();
         let one = (0..instances.max(1)).map(|number| {
             let (sender, mine) = mpsc::channel(QUEUE);
             let mut settings = settings.clone();
             settings.insert("base-path".to_owned(), format!("/instance/{number}/"));
             let worker = Worker {
+                number,
                 program: program.clone(),
                 access: Arc::clone(&access),
                 settings: Arc::new(settings),
-                anybody: Arc::clone(&waiting),
+                anybody: Arc::clone(&anybody),
                 mine,
             };
             tokio::spawn(worker.run());
@@ -89,14 +103,28 @@ impl Pool {
         instance: Option<usize>,
         request: Request,
     ) -> Result<Answer, Refused> {
-        let queue = match instance {
-            None => &self.0.anybody,
-            Some(number) => self.0.one.get(number).ok_or(Refused::NoInstance)?,
-        };
         let (answer, answered) = oneshot::channel();
         let job = Job { request, answer };
-        queue.try_send(job).map_err(|_| Refused::Busy)?;
+        match instance {
+            None => self.to_anybody(job)?,
+            Some(number) => {
+                let queue = self.0.one.get(number).ok_or(Refused::NoInstance)?;
+                queue.try_send(job).map_err(|_| Refused::Busy)?;
+            }
+        }
         answered.await.map_err(|_| Refused::Failed)
+    }
+
+    fn to_anybody(&self, job: Job) -> Result<(), Refused> {
+        let mut anybody = lock(&self.0.anybody);
+        match anybody.idle.pop() {
+            Some(number) => self.0.one[number].try_send(job).map_err(|_| Refused::Busy),
+            None if anybody.waiting.len() >= QUEUE => Err(Refused::Busy),
+            None => {
+                anybody.waiting.push_back(job);
+                Ok(())
+            }
+        }
     }
 }
 
@@ -138,11 +166,21 @@ impl Worker {
     }
 
     async fn next(&mut self) -> Option<Job> {
-        let anybody = &self.anybody;
-        tokio::select! {
-            biased;
-            job = self.mine.recv() => job,
-            job = async { anybody.lock().await.recv().await } => job,
+        if let Ok(job) = self.mine.try_recv() {
+            return Some(job);
         }
+        {
+            let mut anybody = lock(&self.anybody);
+            if let Some(job) = anybody.waiting.pop_front() {
+                return Some(job);
+            }
+            anybody.idle.push(self.number);
+        }
+        let job = self.mine.recv().await;
+        // Whoever wanted this very instance has not taken it from the others.
+        lock(&self.anybody)
+            .idle
+            .retain(|number| *number != self.number);
+        job
     }
 }

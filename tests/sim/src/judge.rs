@@ -5,7 +5,7 @@ use crate::app::{SCHEMA, connect};
 use crate::app_files::run_as;
 use crate::bucket::Bucket;
 use crate::guest::{State, wit};
-use crate::ledger::Contents;
+use crate::ledger::{Claim, Contents};
 use crate::machine::{Machine, Role};
 use crate::replica;
 use crate::sidecar::Surroundings;
@@ -80,13 +80,14 @@ fn trapped(error: wasmtime::Error) -> anyhow::Error {
     anyhow::anyhow!("the component trapped: {error:?}")
 }
 
-pub async fn replica(around: &Surroundings, bucket: Bucket) -> Result<()> {
+/// `claims`: of what the bucket holds, as it is.
+pub async fn replica(around: &Surroundings, bucket: Bucket, claims: &[Claim]) -> Result<()> {
     let plain = replica::restore(&bucket.objects()).context("restored the plainest way")?;
     let machine = Machine::new(0, around.dice.clone());
     let restored = restore(around, &machine, bucket).await?;
     let Some((txid, expected)) = plain else {
         ensure!(restored.is_none(), "restored from nothing: {restored:?}");
-        let claim = around.ledger.last_claim();
+        let claim = claims.last();
         ensure!(
             claim.is_none_or(|claim| claim.commit == 0),
             "all is gone: {claim:?}"
@@ -101,7 +102,7 @@ pub async fn replica(around: &Surroundings, bucket: Bucket) -> Result<()> {
     let found = found.context("there is no file")?;
     ensure!(found == expected, "TXID {txid}: the two restores differ");
     let contents = read(&machine, around.clock.now_ms())?;
-    let judged = around.ledger.judge(&contents);
+    let judged = around.ledger.judge(&contents, claims);
     judged.map_err(|text| anyhow::anyhow!("TXID {txid}: {text}"))
 }
 

@@ -156,10 +156,15 @@ impl Ledger {
         at == older
     }
 
-    /// Judges a database: is it what some commit left, and does it hold all that was claimed?
+    /// What was claimed so far.
+    pub fn claimed(&self) -> Vec<Claim> {
+        self.inner().claims.clone()
+    }
+
+    /// Judges a database: is it what some commit left, and does it hold all of `claims`?
     ///
     /// Errors: what is wrong with it.
-    pub fn judge(&self, contents: &Contents) -> Result<(), String> {
+    pub fn judge(&self, contents: &Contents, claims: &[Claim]) -> Result<(), String> {
         let head = contents.head;
         let known = self.inner().commits.get(&head).copied();
         let Some(commit) = known else {
@@ -170,7 +175,6 @@ impl Ledger {
         if commit.digest != contents.digest() {
             return Err(format!("its rows are not those that commit {head} left"));
         }
-        let claims = self.inner().claims.clone();
         for claim in claims {
             if !self.leads_to(claim.commit, head) {
                 return Err(format!(

@@ -205,7 +205,8 @@ impl<'a> Driver<'a> {
             let mut wake = next_upkeep_us;
             for due in [
                 self.next_sync_us.filter(|_| sync.is_none()),
-                self.next_compact_us.filter(|_| compact.is_none()),
+                self.next_compact_us
+                    .filter(|_| compact.is_none() && !stopping),
             ] {
                 wake = wake.min(due.unwrap_or(u64::MAX));
             }

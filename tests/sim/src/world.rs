@@ -275,7 +275,8 @@ impl World {
 
     /// Restores what is in the bucket now, in two ways, and judges it.
     pub async fn check_replica(&self) -> Result<()> {
-        judge::replica(&self.around, self.bucket.frozen()).await
+        let claims = self.ledger.claimed();
+        judge::replica(&self.around, self.bucket.frozen(), &claims).await
     }
 
     /// Ends all bad weather and waits until everything is shipped.

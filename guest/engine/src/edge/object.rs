@@ -11,9 +11,9 @@ use crate::units::{PageSize, Pgno};
 /// snapshot those that lead to all others.
 const HEAD_BYTES: u64 = 64 * 1024;
 
-/// An index takes about ten bytes a page, and a page compressed some two thousand: asking for this
-/// share of the object at once saves a round trip, and at most doubles what is read of the index.
-const INDEX_SHARE: u64 = 128;
+/// An index takes about ten bytes a page, and a page compressed 1,500 to 4,000: asking for this share
+/// of the object at once saves a round trip most of the time, and little is read in vain.
+const INDEX_SHARE: u64 = 256;
 
 /// The first request for an index, at most.
 const INDEX_BYTES: u64 = 8 << 20;

@@ -99,6 +99,19 @@ impl<O: Objects + 'static> Database<O> {
         &self.edge
     }
 
+    /// For a statement that somebody waits for already: what is found out here need not be asked
+    /// again for it.
+    ///
+    /// Errors: as [`Database::connect`].
+    pub fn connect_now(&self) -> Result<Connection, SqlError> {
+        let unknown = self.edge.known().is_none();
+        let connection = self.connect()?;
+        if unknown {
+            connection.link.trust.set(Trust::News);
+        }
+        Ok(connection)
+    }
+
     /// Finds out what the database looks like, unless that is known; the first transaction asks
     /// again.
     pub fn connect(&self) -> Result<Connection, SqlError> {
@@ -178,6 +191,9 @@ impl Connection {
     /// write, the store is not asked before whether somebody did: the commit tells, and what went
     /// by a state that nothing confirmed is run again.
     pub fn write_alone<T>(&self, mut run: impl FnMut() -> T) -> T {
+        if self.link.trust.get() == Trust::News {
+            return run();
+        }
         self.link.trust.set(Trust::Hope);
         let first = run();
         match self.link.trust.take() {

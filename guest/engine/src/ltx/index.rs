@@ -158,7 +158,8 @@ fn entries(index: &[u8], frames_end: u64) -> Result<Vec<IndexEntry>, IndexError>
         bytes: index,
         at: 0,
     };
-    let mut entries: Vec<IndexEntry> = Vec::new();
+    // Few entries take less than eight bytes.
+    let mut entries: Vec<IndexEntry> = Vec::with_capacity(index.len() / 8);
     let (mut previous, mut expected) = (0, HEADER_BYTES as u64);
     loop {
         let found = numbers.next()?;

@@ -78,6 +78,8 @@ pub(super) enum Trust {
     Fresh,
     /// What is known: nothing that is read is told to anybody yet.
     Known,
+    /// The same, for one transaction: it was found out for this very request.
+    News,
     /// What is known, as long as nobody else seems to write.
     Hope,
     /// It did so.
@@ -197,6 +199,10 @@ impl Open {
         }
         let known = match self.link.trust.get() {
             Trust::Known => self.pages.known(),
+            Trust::News => {
+                self.link.trust.set(Trust::Fresh);
+                self.pages.known()
+            }
             Trust::Hope => {
                 let known = self.pages.known_alone();
                 if known.is_some() {
