@@ -29,6 +29,8 @@ pub fn shipped_to(scene: &Scene, replica: &Replica) -> Result<Machine> {
     sql(scene, &machine.db(), SOME_ROWS)?;
     let settings = Settings {
         sync_interval: Duration::from_millis(100),
+        // Whatever the clock says, nothing is merged: each object is needed.
+        global: vec!["levels: [{interval: 24h}]".into()],
         ..Settings::default()
     };
     let sidecar = Program::Seawall.replicate(scene, &machine.db(), replica, &settings)?;

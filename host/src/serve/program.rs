@@ -6,7 +6,7 @@ pub use bindings::exports::seawall::edge::upkeep;
 use bindings::seawall::edge::settings;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use wasmtime::component::{Accessor, Component, HasSelf, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Store, StoreLimits, StoreLimitsBuilder, UpdateDeadline};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
@@ -34,8 +34,9 @@ static COMPILED: &[u8] = include_bytes!(env!("SEAWALL_EDGE_CWASM"));
 pub type Settings = BTreeMap<String, String>;
 
 pub struct State {
-    /// When the component last asked for anything: a clock, the store, a setting.
-    called: Instant,
+    /// Epochs in which the component computed since it last asked for anything: a clock, the store.
+    /// While it waits for an answer none is counted.
+    silent: u32,
     memory: StoreLimits,
     table: ResourceTable,
     wasi: WasiCtx,
@@ -83,7 +84,7 @@ impl Program {
         let component = unsafe { Component::deserialize(&engine, COMPILED)? };
         let mut linker = Linker::new(&engine);
         crate::component::add_store(&mut linker, |state: &mut State| {
-            state.called = Instant::now();
+            state.silent = 0;
             &mut state.store
         })?;
         settings::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
@@ -138,7 +139,7 @@ impl Program {
     fn store(&self, store: Access, settings: Arc<Settings>) -> Store<State> {
         let memory = StoreLimitsBuilder::new().memory_size(self.limits.memory);
         let state = State {
-            called: Instant::now(),
+            silent: 0,
             memory: memory.build(),
             table: ResourceTable::new(),
             // Nothing is preopened, inherited or allowed; only clocks and randomness are linked.
@@ -152,8 +153,10 @@ impl Program {
         store.limiter(|state| &mut state.memory);
         let silence = self.limits.silence;
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(move |context| {
-            if context.data().called.elapsed() > silence {
+        store.epoch_deadline_callback(move |mut context| {
+            let silent = &mut context.data_mut().silent;
+            *silent += 1;
+            if EPOCH * *silent > silence {
                 wasmtime::bail!("one step of a statement took longer than {silence:?}");
             }
             // Others have their turn.
@@ -199,7 +202,7 @@ impl WasiHttpHooks for Nowhere {
 impl WasiView for State {
     /// Each question for the time passes here, and the component asks for it while SQL runs.
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        self.called = Instant::now();
+        self.silent = 0;
         WasiCtxView {
             ctx: &mut self.wasi,
             table: &mut self.table,

@@ -55,22 +55,23 @@ async fn encoded_keys_are_decoded_only_where_the_store_says_so() {
 }
 
 #[tokio::test]
-async fn a_store_caught_walking_is_asked_again() {
-    let script = [
-        page(&["sub/x", "sub-a"], Some("t1")),
-        page(&["sub/x", "sub-a"], Some("t2")),
-        page(&["zz"], None),
-    ];
-    let (server, s3) = scripted(script).await;
+async fn a_store_caught_walking_is_asked_again_where_it_began_at_a_key() {
+    let walking = page(&["sub/x", "sub-a"], Some("t1"));
     // The walk has passed `sub-a`: nothing before it can come any more.
-    assert_eq!(keys(&s3, None).await, (vec!["sub-a".into()], true));
+    let first = (vec!["sub-a".into()], true);
+    let (server, s3) = scripted([walking.clone()]).await;
+    assert_eq!(keys(&s3, None).await, first);
+    assert_eq!(server.seen().len(), 1);
+    // Keys before that one may have been left out.
+    let (server, s3) = scripted([walking.clone(), walking]).await;
+    assert_eq!(keys(&s3, Some("sub-")).await, first);
     assert_eq!(server.seen().len(), 2);
 }
 
 #[tokio::test]
 async fn an_empty_page_is_not_the_end() {
     let walking = page(&["d/a", "d/b"], Some("t1")).with("Server", "SeaweedFS 30GB 4.48");
-    let (server, s3) = scripted([walking.clone(), walking, page(&["d/c", "e"], None)]).await;
+    let (server, s3) = scripted([walking, page(&["d/c", "e"], None)]).await;
     assert_eq!(
         keys(&s3, None).await,
         (["d/a", "d/b", "d/c", "e"].map(String::from).to_vec(), false)
