@@ -2,7 +2,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 # Natively the replicator crate is empty: it exists for wasm.
 NATIVE := --workspace
 
-.PHONY: build edge demo demo-edge edge-figures test check figures traffic many screenshots release static-test
+.PHONY: build edge demo demo-edge edge-figures test sim sim-days sim-short mutants fuzz fuzz-short check figures traffic many screenshots release static-test
 
 # Examples want what tests want of each dependency: with them, wasmtime is compiled once for both.
 build:
@@ -27,6 +27,40 @@ test: build edge
 	scripts/setup test
 	cargo nextest run $(NATIVE) --no-run
 	$(TARGET)/debug/with-store cargo nextest run $(NATIVE)
+
+# The components in a simulated world: crashes at every call of short stories, 5,000 stories with
+# everything, and 1,000 of several instances at the edge. Seven minutes. It prints how to see what fails.
+sim: build
+	$(TARGET)/debug/sim --points
+	$(TARGET)/debug/sim --seeds 5000
+	$(TARGET)/debug/sim --edge --seeds 1000
+
+# Twenty-four days of one app, with a fault and a restore each hour; Litestream restores, too. Six minutes.
+sim-days: build
+	scripts/setup test
+	$(TARGET)/debug/sim --days 24
+
+# Seeds that are always the same, and some that nobody has tried yet.
+sim-short: build
+	$(TARGET)/debug/sim --seeds 800
+	$(TARGET)/debug/sim --seeds 200 --from $$(date +%s)
+	$(TARGET)/debug/sim --edge --seeds 150
+
+# Deliberate faults in the components: the simulator must find each. Three minutes, and a build.
+mutants:
+	scripts/setup build
+	cargo build $(NATIVE) --bins --examples --features sim/mutants
+	$(TARGET)/debug/sim --mutants --seeds 5000
+
+# Made-up input for every reader: ten minutes each, two at a time.
+fuzz:
+	scripts/setup fuzz
+	scripts/fuzz 600
+
+# The same for a moment, from the seeds that are kept.
+fuzz-short:
+	scripts/setup fuzz
+	scripts/fuzz 5
 
 check:
 	cargo fmt --check

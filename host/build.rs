@@ -14,27 +14,17 @@ fn main() {
         "replicator",
         "SEAWALL_COMPONENT",
         ["SEAWALL_CWASM", "SEAWALL_WASM"],
-        Epochs::None,
     );
     embed(
         "edge",
         "SEAWALL_EDGE_COMPONENT",
         ["SEAWALL_EDGE_CWASM", "SEAWALL_EDGE_WASM"],
-        Epochs::Checked,
     );
-}
-
-/// Whether the compiled code looks now and then whether it is to be interrupted: what runs SQL of
-/// strangers has to.
-#[derive(PartialEq)]
-enum Epochs {
-    None,
-    Checked,
 }
 
 /// Compiles a component; `names` are the variables by which the program finds it, compiled and as
 /// it is.
-fn embed(component: &str, override_by: &str, names: [&str; 2], epochs: Epochs) {
+fn embed(component: &str, override_by: &str, names: [&str; 2]) {
     println!("cargo:rerun-if-env-changed={override_by}");
     let wasm = match env::var_os(override_by) {
         Some(path) => PathBuf::from(path),
@@ -43,7 +33,7 @@ fn embed(component: &str, override_by: &str, names: [&str; 2], epochs: Epochs) {
     println!("cargo:rerun-if-changed={}", wasm.display());
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let compiled = out.join(format!("{component}.cwasm"));
-    fs::write(&compiled, precompile(&wasm, epochs)).expect("OUT_DIR can be written");
+    fs::write(&compiled, precompile(&wasm)).expect("OUT_DIR can be written");
     println!("cargo:rustc-env={}={}", names[0], compiled.display());
     println!("cargo:rustc-env={}={}", names[1], wasm.display());
 }
@@ -112,13 +102,14 @@ fn target_directory(root: &Path) -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
-fn precompile(component: &Path, epochs: Epochs) -> Vec<u8> {
+fn precompile(component: &Path) -> Vec<u8> {
     let mut config = wasmtime::Config::new();
     // The plain instruction set of the target, not what this machine happens to have.
     config
         .target(&env::var("TARGET").expect("cargo sets TARGET"))
         .expect("Cranelift knows the target");
-    config.epoch_interruption(epochs == Epochs::Checked);
+    // It looks now and then whether it is to be interrupted.
+    config.epoch_interruption(true);
     let engine = wasmtime::Engine::new(&config).expect("wasmtime accepts the target");
     let wasm = fs::read(component).expect("the component was built");
     engine

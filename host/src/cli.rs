@@ -11,9 +11,9 @@ mod resolve;
 mod serve;
 mod values;
 
+use crate::config::Level;
 use crate::config::{Config, Database, Environment, Replica};
 use crate::exit;
-use crate::logging::Level;
 use crate::plan::{self, IntegrityCheck};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;

@@ -1,9 +1,10 @@
 //! The `seawall` program as a library: everything but the `main` function.
 
+pub use config;
+
 pub mod cli;
 pub mod commands;
 pub mod component;
-pub mod config;
 pub mod doctor;
 pub mod exit;
 mod health;

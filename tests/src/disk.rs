@@ -26,6 +26,17 @@ pub fn small_disk(dir: &Path, bytes: u64) -> Result<()> {
     mount("tmpfs", dir, "tmpfs", 0, &format!("size={bytes}"))
 }
 
+/// Nothing can be written any more to what [`small_disk`] mounted, and nobody has it open to write.
+pub fn make_read_only(dir: &Path) -> Result<()> {
+    mount(
+        "tmpfs",
+        dir,
+        "tmpfs",
+        libc::MS_REMOUNT | libc::MS_RDONLY,
+        "",
+    )
+}
+
 fn mount(source: &str, target: &Path, kind: &str, flags: libc::c_ulong, data: &str) -> Result<()> {
     let target = CString::new(target.to_string_lossy().into_owned())?;
     let (source, kind) = (CString::new(source)?, CString::new(kind)?);

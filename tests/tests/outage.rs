@@ -74,7 +74,10 @@ impl Play {
         let url = format!("http://{}/status.json", self.addr);
         let text = ureq::get(url).call()?.body_mut().read_to_string()?;
         let mut status: Value = serde_json::from_str(&text)?;
-        Ok(status["databases"][0].take())
+        // Just after its start the program has not looked at its databases yet.
+        Ok(status["databases"]
+            .get_mut(0)
+            .map_or(Value::Null, Value::take))
     }
 
     fn wait_until_current(&self) -> Result<()> {

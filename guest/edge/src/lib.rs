@@ -95,6 +95,11 @@ fn server() -> Result<Rc<Server>, String> {
 }
 
 fn begin() -> Result<World, String> {
+    // Built so, the component is told a fault's number.
+    #[cfg(feature = "mutants")]
+    engine::mutants::choose(
+        settings::get("mutant").map_or(0, |number| number.parse().unwrap_or(0)),
+    );
     let environment: Rc<dyn Environment> = Rc::new(Imports);
     let said = said::Said::read(settings::get)?;
     let settings = Settings {

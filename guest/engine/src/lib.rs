@@ -2,6 +2,7 @@
 
 pub mod edge;
 pub mod ltx;
+pub mod mutants;
 pub mod pageset;
 pub mod ports;
 pub mod prove;

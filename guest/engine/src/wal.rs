@@ -4,6 +4,7 @@
 //! writer that died between its last frame and the index leaves valid frames that never became a
 //! commit, and the next writer overwrites them.
 
+use crate::mutants::{self, Mutant};
 use crate::ports::{FileError, LiveFile};
 use crate::units::{PageSize, Pgno};
 
@@ -184,7 +185,8 @@ impl IndexHeader {
         let initialised = first[12] != 0;
         // The index is in native byte order; only the salts are copied as they stand in the WAL.
         let sum = checksum((0, 0), &first[..40], cfg!(target_endian = "big"));
-        if first != second || !initialised || sum != (ne32(first, 40), ne32(first, 44)) {
+        let torn = first != second && !mutants::is(Mutant::TornIndex);
+        if torn || !initialised || sum != (ne32(first, 40), ne32(first, 44)) {
             return None;
         }
         Some(IndexHeader {
@@ -296,6 +298,12 @@ pub fn scan(
                 found.more = true;
                 break;
             }
+        } else if mutants::is(Mutant::CutAnywhere) && position.offset - from.offset >= max_bytes {
+            committed = found.images.len();
+            found.end = position;
+            found.pages = found.pages.max(read.pgno.0);
+            found.more = true;
+            break;
         }
     }
     found.images.truncate(committed);

@@ -33,9 +33,9 @@ pub fn failure(error: Error) -> wit::Error {
     match error {
         Error::Fenced { .. } => wit::Error::Fenced(text),
         Error::Store(_) => wit::Error::Store(text),
-        Error::Denied(_) | Error::NoFencing => wit::Error::Denied(text),
+        Error::Denied(_) => wit::Error::Denied(text),
         Error::Busy(_) => wit::Error::Busy(text),
-        Error::Replica(_) | Error::Object { .. } => wit::Error::Replica(text),
+        Error::Replica(_) | Error::Object { .. } | Error::NoFencing => wit::Error::Replica(text),
         Error::NotADatabase
         | Error::WalOfAnotherDatabase { .. }
         | Error::PageSize { .. }

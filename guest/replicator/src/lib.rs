@@ -84,6 +84,9 @@ impl wit::Guest for Component {
             wit::Layout::Hexadecimal => Layout::Hexadecimal,
             wit::Layout::Decimal => Layout::Decimal,
         };
+        // Built so, the component takes a fault's number with the parts.
+        #[cfg(feature = "mutants")]
+        engine::mutants::choose(settings.parts_in_flight / 1000);
         let settings = Settings {
             layout,
             min_checkpoint_pages: settings.min_checkpoint_pages,

@@ -2,7 +2,7 @@
 
 use super::{ConfigFlags, Replicate, Restore, Verify};
 use crate::config::{self, Config, Database, Environment, Finding, Findings, Replica};
-use crate::logging::{Format, Level, Logging};
+use crate::config::{Format, Level, Logging};
 use crate::plan;
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,7 @@
 //! Hosts the component: gives it the files of one database, one prefix of one store, clocks,
 //! randomness and a log, and nothing else.
 
+pub mod limits;
 mod live;
 mod objects;
 mod session;
@@ -27,10 +28,12 @@ use crate::objects::{Meter, Shared, Store as Objects};
 use bindings::seawall::live::files;
 use bindings::seawall::objects::store;
 use bindings::seawall::replicator::report;
+use limits::{Limited, Limits, Used};
 pub use objects::Access;
 use std::sync::Arc;
+use std::time::Duration;
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
-use wasmtime::{Config, Engine, Store};
+use wasmtime::{Engine, Store};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -43,11 +46,15 @@ pub fn compiled() -> &'static [u8] {
     COMPILED
 }
 
+/// How often an instance is looked at while it computes: seldom, for an idle program costs nothing.
+const EPOCH: Duration = Duration::from_secs(1);
+
 /// Told of a long task's progress: bytes done, bytes in all.
 pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
 
 /// What one instance may touch.
 pub struct State {
+    used: Used,
     table: ResourceTable,
     wasi: WasiCtx,
     files: Files,
@@ -95,12 +102,18 @@ impl Program {
     /// Errors: the compiled code does not fit this machine (a processor without what the target
     /// takes for granted).
     pub fn load() -> wasmtime::Result<Program> {
-        let engine = Engine::new(&Config::new())?;
+        let engine = limits::engine(EPOCH)?;
         // SAFETY: `build.rs` of this very program made these bytes with the same wasmtime.
         let component = unsafe { Component::deserialize(&engine, COMPILED)? };
         let mut linker = Linker::new(&engine);
-        add_store(&mut linker, |state: &mut State| &mut state.store)?;
-        files::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+        add_store(&mut linker, |state: &mut State| {
+            state.used.heard();
+            &mut state.store
+        })?;
+        files::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| {
+            state.used.heard();
+            state
+        })?;
         report::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
         add_clocks_and_randomness(&mut linker)?;
         Ok(Program {
@@ -136,6 +149,7 @@ impl Program {
         progress: Progress,
     ) -> wasmtime::Result<Instance> {
         let state = State {
+            used: Used::new(Limits::GENEROUS),
             table: ResourceTable::new(),
             // Nothing is preopened, inherited or allowed; only clocks and randomness are linked.
             wasi: WasiCtx::builder().build(),
@@ -145,6 +159,7 @@ impl Program {
             subject,
         };
         let mut store = Store::new(&self.engine, state);
+        limits::limit(&mut store, Limits::GENEROUS, EPOCH);
         let replicate =
             bindings::Replicate::instantiate_async(&mut store, &self.component, &self.linker)
                 .await?;
@@ -172,8 +187,15 @@ pub fn add_clocks_and_randomness<T: WasiView + 'static>(
     Ok(())
 }
 
+impl Limited for State {
+    fn used(&mut self) -> &mut Used {
+        &mut self.used
+    }
+}
+
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.used.heard();
         WasiCtxView {
             ctx: &mut self.wasi,
             table: &mut self.table,

@@ -3,13 +3,12 @@
 
 mod directory;
 mod limits;
-mod location;
 mod meter;
 mod s3;
 mod store;
 
+pub use config::Location;
 pub use directory::try_out as try_out_directory;
-pub use location::Location;
 pub use meter::{BOUNDS, Counts, Failing, Meter};
 pub use s3::{Examination, Found, Opened, Shared, TlsFault, web_client};
 use s3_protocol::keys;

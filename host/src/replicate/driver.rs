@@ -85,7 +85,7 @@ impl Driver {
             schedule: Schedule::new(),
             next: Some(Instant::now()),
             look_again: FIRST_LOOK_AGAIN,
-            probed: false,
+            probe_due: Some(Instant::now()),
             conditions: self.conditions,
             live: false,
             name: self.name,

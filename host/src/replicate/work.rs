@@ -26,6 +26,8 @@ const UPKEEP: Duration = Duration::from_millis(250);
 const RETRY: Duration = Duration::from_millis(500);
 /// A database that is locked is tried again after this long.
 const RETRY_BUSY: Duration = Duration::from_millis(50);
+/// A store that did not tell whether it honours conditional writes is asked again after this long.
+const PROBE_AGAIN: Duration = Duration::from_secs(60);
 /// The WAL is written before SQLite says in its index that the frames are committed, and that is
 /// not noticed: after a notice without anything new the look is repeated, at growing distances.
 pub const FIRST_LOOK_AGAIN: Duration = Duration::from_micros(500);
@@ -47,7 +49,9 @@ pub struct Work<'a> {
     /// When `sync` is called next; None: when something is noticed.
     pub next: Option<Instant>,
     pub look_again: Duration,
-    pub probed: bool,
+    /// When the store is to be asked whether it honours conditional writes; None: that is known, or
+    /// being asked.
+    pub probe_due: Option<Instant>,
     /// Whether the store honours conditional writes, as far as any database has found out.
     pub conditions: Known,
     /// The database was open after the last call of `sync`.
@@ -137,8 +141,8 @@ impl<'a> Work<'a> {
                 result = answer(&mut sync) => {
                     end = self.after_sync(accessor, result?, sync_began).await?;
                     self.opening = None;
-                    if self.live && !self.probed {
-                        self.probed = true;
+                    if self.live && self.probe_due.is_some_and(|due| due <= Instant::now()) {
+                        self.probe_due = None;
                         let store = Arc::clone(&self.conditions);
                         let ask = replicator.call_probe(accessor);
                         probe = Some(Box::pin(probes::find_out(store, ask)));
@@ -363,7 +367,7 @@ impl<'a> Work<'a> {
     }
 
     /// Some: the store must not be used.
-    fn after_probe(&self, honoured: Result<bool, wit::Error>) -> Option<Code> {
+    fn after_probe(&mut self, honoured: Result<bool, wit::Error>) -> Option<Code> {
         let database = &self.name;
         match honoured {
             Ok(true) => tracing::debug!(database, "the store honours conditional writes"),
@@ -372,11 +376,12 @@ impl<'a> Work<'a> {
                 "this store ignores conditional writes: a second writer on this replica would not \
                  be noticed and would damage it. Make sure that there is only one"
             ),
-            Err(wit::Error::Denied(text)) => {
+            Err(wit::Error::Replica(text)) => {
                 tracing::error!(database, "{text}");
                 return Some(Code::Error);
             }
             Err(error) => {
+                self.probe_due = Some(Instant::now() + PROBE_AGAIN);
                 let text = text(&error);
                 tracing::warn!(
                     database,

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub async fn run(plan: plan::Maintain) -> anyhow::Result<Code> {
     let replica = &plan.database.replica;
-    let program = Program::load(Limits::default()).map_err(component::failed)?;
+    let program = Program::load(Limits::GENEROUS).map_err(component::failed)?;
     let access = access(replica).await?;
     let settings = Settings::from([("layout".to_owned(), layout(replica).to_owned())]);
     let schedule = schedule(&plan.database.upkeep);

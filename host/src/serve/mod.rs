@@ -15,6 +15,7 @@ use anyhow::Context;
 use axum::serve::ListenerExt;
 use pool::Pool;
 use program::{Limits, Program};
+pub use program::{Nowhere, add_wasi, compiled};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -29,7 +30,7 @@ const MEMORY_BYTES: usize = 448 << 20;
 
 /// What the component imports. Nothing of it leads to the store's credentials.
 pub fn imports() -> wasmtime::Result<Vec<String>> {
-    Ok(Program::load(Limits::default())?.imports())
+    Ok(Program::load(Limits::GENEROUS)?.imports())
 }
 
 /// Runs until SIGTERM or SIGINT; requests that are under way are answered first.

@@ -1,5 +1,7 @@
 //! The component of a database that lives in the store, and what an instance of it may touch.
 
+pub use crate::component::limits::Limits;
+use crate::component::limits::{self, Limited, Used};
 use crate::component::{Access, add_clocks_and_randomness};
 use axum::http;
 pub use bindings::exports::seawall::edge::upkeep;
@@ -8,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::component::{Accessor, Component, HasSelf, Linker, ResourceTable};
-use wasmtime::{Config, Engine, Store, StoreLimits, StoreLimitsBuilder, UpdateDeadline};
+use wasmtime::{Engine, Store};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
 use wasmtime_wasi::p3::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -30,14 +32,16 @@ mod bindings {
 /// Compiled ahead of time for this target by `build.rs`.
 static COMPILED: &[u8] = include_bytes!(env!("SEAWALL_EDGE_CWASM"));
 
+/// The component as it ships, for whoever runs it in another world than this.
+pub fn compiled() -> &'static [u8] {
+    COMPILED
+}
+
 /// What the component may ask for by name.
 pub type Settings = BTreeMap<String, String>;
 
 pub struct State {
-    /// Epochs in which the component computed since it last asked for anything: a clock, the store.
-    /// While it waits for an answer none is counted.
-    silent: u32,
-    memory: StoreLimits,
+    used: Used,
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
@@ -50,26 +54,8 @@ pub struct State {
 pub struct Program {
     engine: Engine,
     service: ServicePre<State>,
+    /// An instance's own limits are below: they end a statement and say so.
     limits: Limits,
-}
-
-/// What ends an instance. Its own limits are below: they end a statement and say so.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// It computes for so long without asking for anything, not even the time.
-    pub silence: Duration,
-    /// Bytes of its memory.
-    pub memory: usize,
-}
-
-impl Default for Limits {
-    /// For work that somebody asks for by hand.
-    fn default() -> Limits {
-        Limits {
-            silence: Duration::from_secs(600),
-            memory: 2 << 30,
-        }
-    }
 }
 
 /// How often an instance is looked at while it computes.
@@ -77,22 +63,17 @@ const EPOCH: Duration = Duration::from_millis(10);
 
 impl Program {
     pub fn load(limits: Limits) -> wasmtime::Result<Program> {
-        let mut config = Config::new();
-        config.epoch_interruption(true);
-        let engine = Engine::new(&config)?;
+        let engine = limits::engine(EPOCH)?;
         // SAFETY: `build.rs` of this very program made these bytes with the same wasmtime.
         let component = unsafe { Component::deserialize(&engine, COMPILED)? };
         let mut linker = Linker::new(&engine);
         crate::component::add_store(&mut linker, |state: &mut State| {
-            state.silent = 0;
+            state.used.heard();
             &mut state.store
         })?;
         settings::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
-        wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
-        add_clocks_and_randomness(&mut linker)?;
-        monotonic_clock::add_to_linker::<State, WasiClocks>(&mut linker, State::clocks)?;
+        add_wasi(&mut linker)?;
         let service = ServicePre::new(linker.instantiate_pre(&component)?)?;
-        count_epochs(&engine);
         Ok(Program {
             engine,
             service,
@@ -137,10 +118,8 @@ impl Program {
     }
 
     fn store(&self, store: Access, settings: Arc<Settings>) -> Store<State> {
-        let memory = StoreLimitsBuilder::new().memory_size(self.limits.memory);
         let state = State {
-            silent: 0,
-            memory: memory.build(),
+            used: Used::new(self.limits),
             table: ResourceTable::new(),
             // Nothing is preopened, inherited or allowed; only clocks and randomness are linked.
             wasi: WasiCtx::builder().build(),
@@ -150,36 +129,23 @@ impl Program {
             settings,
         };
         let mut store = Store::new(&self.engine, state);
-        store.limiter(|state| &mut state.memory);
-        let silence = self.limits.silence;
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(move |mut context| {
-            let silent = &mut context.data_mut().silent;
-            *silent += 1;
-            if EPOCH * *silent > silence {
-                wasmtime::bail!("one step of a statement took longer than {silence:?}");
-            }
-            // Others have their turn.
-            Ok(UpdateDeadline::Yield(1))
-        });
+        limits::limit(&mut store, self.limits, EPOCH);
         store
     }
 }
 
-/// As long as the engine is there.
-fn count_epochs(engine: &Engine) {
-    let engine = engine.weak();
-    std::thread::spawn(move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            std::thread::sleep(EPOCH);
-        }
-    });
+/// What the component imports beside its store and its settings.
+pub fn add_wasi<T: WasiView + WasiHttpView + 'static>(
+    linker: &mut Linker<T>,
+) -> wasmtime::Result<()> {
+    wasmtime_wasi_http::p3::add_to_linker(linker)?;
+    add_clocks_and_randomness(linker)?;
+    monotonic_clock::add_to_linker::<T, WasiClocks>(linker, T::clocks)?;
+    Ok(())
 }
 
 /// The component answers requests; it sends none but to its store.
-struct Nowhere;
+pub struct Nowhere;
 
 impl WasiHttpHooks for Nowhere {
     fn send_request(
@@ -199,10 +165,16 @@ impl WasiHttpHooks for Nowhere {
     }
 }
 
+impl Limited for State {
+    fn used(&mut self) -> &mut Used {
+        &mut self.used
+    }
+}
+
 impl WasiView for State {
     /// Each question for the time passes here, and the component asks for it while SQL runs.
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        self.silent = 0;
+        self.used.heard();
         WasiCtxView {
             ctx: &mut self.wasi,
             table: &mut self.table,

@@ -106,12 +106,13 @@ impl App {
             let number = app.ledger.next_number();
             let outcome = app.try_commit(number, largest);
             match outcome {
-                Ok(contents) => {
+                // The dead are told of nothing, though what they still did in vain went well.
+                Ok(contents) if app.process.is_alive() => {
                     app.contents = contents;
                     app.ledger.acknowledged(app.process.machine.number, number);
                     true
                 }
-                Err(_) => {
+                _ => {
                     app.after_failure();
                     false
                 }

@@ -3,6 +3,7 @@
 use crate::dice::Dice;
 use crate::machine::Process;
 use crate::time::Clock;
+use crate::weather::Weather;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -34,49 +35,6 @@ pub struct Entry {
     pub key: String,
     pub size: u64,
     pub modified_ms: u64,
-}
-
-/// How the store behaves. Probabilities are of each request.
-#[derive(Debug, Clone)]
-pub struct Weather {
-    /// Of a whole request.
-    pub latency_us: (u64, u64),
-    /// 500 and 503: certainly without effect.
-    pub unavailable: f64,
-    pub throttled: f64,
-    /// A PUT's answer does not come; it had its effect, or not.
-    pub lost: f64,
-    /// Of the lost ones that have an effect: it comes later, up to this long.
-    pub late: f64,
-    pub late_us: u64,
-    /// A listing shows an older state, up to this long ago.
-    pub stale: f64,
-    pub stale_us: u64,
-    /// Credentials were revoked.
-    pub denied: bool,
-    /// Nothing gets through.
-    pub down: bool,
-    pub ignores_conditions: bool,
-    pub deletes_do_nothing: bool,
-}
-
-impl Weather {
-    pub fn calm() -> Weather {
-        Weather {
-            latency_us: (5_000, 40_000),
-            unavailable: 0.0,
-            throttled: 0.0,
-            lost: 0.0,
-            late: 0.0,
-            late_us: 0,
-            stale: 0.0,
-            stale_us: 0,
-            denied: false,
-            down: false,
-            ignores_conditions: false,
-            deletes_do_nothing: false,
-        }
-    }
 }
 
 #[derive(Clone)]
@@ -184,9 +142,9 @@ impl Bucket {
         (state.requests, state.faults)
     }
 
-    /// Nothing is under way any more that could still have an effect.
-    pub fn forget_what_is_late(&self) {
-        self.state().arrivals.clear();
+    /// Something is under way whose sender does not wait for it any more.
+    pub fn expects_late(&self) -> bool {
+        !self.state().arrivals.is_empty()
     }
 
     fn luck(&self, changes: bool) -> (Luck, u64) {

@@ -4,6 +4,8 @@
 //! A process that dies loses its locks and open files; what it wrote stays. A machine that loses
 //! power keeps what was synced, and of everything else any part, in sectors, in any order.
 
+mod power;
+
 use crate::dice::Dice;
 use engine::ports::{FileError, FileKind, LockKind};
 use std::collections::BTreeMap;
@@ -67,6 +69,8 @@ struct State {
     locks: Vec<Lock>,
     counter: u64,
     full: bool,
+    was_full: bool,
+    has_lost_power: bool,
     /// Changes of any file so far.
     changes: u64,
 }
@@ -99,7 +103,19 @@ impl Disk {
 
     /// From now on nothing can grow.
     pub fn set_full(&self, full: bool) {
-        self.state().full = full;
+        let mut state = self.state();
+        state.full = full;
+        state.was_full |= full;
+    }
+
+    /// Ever.
+    pub fn has_lost_power(&self) -> bool {
+        self.state().has_lost_power
+    }
+
+    /// Ever.
+    pub fn was_full(&self) -> bool {
+        self.state().was_full
     }
 
     /// A file that was put there durably, by somebody who is gone.
@@ -137,6 +153,7 @@ impl Disk {
         state.locks.clear();
         state.shared_memory.clear();
         state.full = false;
+        state.has_lost_power = true;
         // Each name leads to what it did at the last sync of the directory, or to what it does now.
         for kind in KINDS {
             let (now, then) = (state.named(kind), find(&state.durable_names, kind));
@@ -446,83 +463,5 @@ impl State {
             let other = lock.owner != owner && lock.inode == inode;
             other && lock.start < end && start < lock.end && (exclusive || lock.exclusive)
         })
-    }
-}
-
-impl File {
-    fn lose_power(&mut self, dice: &Dice) {
-        let changes = std::mem::take(&mut self.changes);
-        let mut bytes = std::mem::take(&mut self.durable);
-        // Most of what is not synced is there or is not; now and then any sector of it.
-        let (all, none) = (dice.happens(0.2), dice.happens(0.2));
-        for change in changes {
-            match change {
-                Change::Write(offset, data) => {
-                    let mut at = offset;
-                    for sector in split(offset, &data) {
-                        if all || (!none && dice.happens(0.5)) {
-                            apply(&mut bytes, at, sector);
-                        }
-                        at += sector.len();
-                    }
-                }
-                Change::Resize(size) if all || (!none && dice.happens(0.5)) => {
-                    bytes.resize(size, 0);
-                }
-                Change::Resize(_) => {}
-            }
-        }
-        self.durable = bytes.clone();
-        self.bytes = bytes;
-    }
-}
-
-/// At the boundaries of sectors.
-fn split(offset: usize, data: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let first = (SECTOR - offset % SECTOR).min(data.len());
-    let (head, rest) = data.split_at(first);
-    std::iter::once(head).chain(rest.chunks(SECTOR))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_synced_survives_the_loss_of_power_and_nothing_else_must() {
-        let (mut kept, mut lost) = (0, 0);
-        for seed in 0..50 {
-            let disk = Disk::default();
-            let file = disk.open(1, FileKind::Database, true).unwrap();
-            disk.write(file, 0, &[1; 4096]).unwrap();
-            disk.sync(file).unwrap();
-            disk.write(file, 0, &[2; 4096]).unwrap();
-            disk.lose_power(&Dice::new(seed, 0));
-            let bytes = disk.bytes(FileKind::Database).unwrap();
-            assert_eq!(bytes.len(), 4096);
-            for sector in bytes.chunks(SECTOR) {
-                assert!(
-                    sector.iter().all(|byte| *byte == sector[0]),
-                    "a torn sector"
-                );
-                match sector[0] {
-                    1 => lost += 1,
-                    2 => kept += 1,
-                    other => panic!("{other} was never written"),
-                }
-            }
-        }
-        assert!(kept > 0 && lost > 0, "{kept} {lost}");
-    }
-
-    #[test]
-    fn the_locks_of_a_dead_process_are_free() {
-        let disk = Disk::default();
-        let first = disk.open(1, FileKind::Database, true).unwrap();
-        let second = disk.open(2, FileKind::Database, true).unwrap();
-        assert!(disk.lock(first, 0, 10, LockKind::Exclusive).unwrap());
-        assert!(!disk.lock(second, 5, 1, LockKind::Shared).unwrap());
-        disk.release(1);
-        assert!(disk.lock(second, 5, 1, LockKind::Shared).unwrap());
     }
 }

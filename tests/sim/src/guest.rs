@@ -3,18 +3,21 @@
 use crate::bucket::{self, Bucket};
 use crate::dice::Dice;
 use crate::disk::Handle;
-use crate::machine::{Dead, Process};
+use crate::machine::{Dead, Machine, Process};
 use crate::time::Clock;
 use crate::trace::Trace;
 use bindings::seawall::live::files;
 use bindings::seawall::objects::store;
 use bindings::seawall::replicator::report;
-use engine::ports::{FileError, FileKind, LockKind};
+use seawall::serve::Nowhere;
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::component::{Accessor, Component, HasSelf, Linker, Resource, ResourceTable};
 use wasmtime::{Config, Engine, Store};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+mod disk_calls;
 
 pub mod bindings {
     wasmtime::component::bindgen!({
@@ -49,6 +52,10 @@ pub type Meanwhile = Arc<dyn Fn() + Send + Sync>;
 pub struct State {
     table: ResourceTable,
     wasi: WasiCtx,
+    http: WasiHttpCtx,
+    nowhere: Nowhere,
+    /// Told to the edge, which has no setting to spare for it.
+    pub mutant: u32,
     pub process: Process,
     bucket: Bucket,
     clock: Clock,
@@ -62,9 +69,12 @@ pub struct Program {
     engine: Engine,
     component: Component,
     linker: Arc<Linker<State>>,
+    /// The number of the deliberate fault that is in it; 0: none.
+    pub mutant: u32,
 }
 
-struct Wall(Clock);
+/// As the machine's clock says.
+struct Wall(Clock, Machine);
 
 impl HostWallClock for Wall {
     fn resolution(&self) -> Duration {
@@ -72,11 +82,14 @@ impl HostWallClock for Wall {
     }
 
     fn now(&self) -> Duration {
-        Duration::from_micros(self.0.now_us())
+        let us = self.0.now_us();
+        Duration::from_micros(us.saturating_add_signed(self.1.clock_ahead_ms() * 1000))
     }
 }
 
-impl HostMonotonicClock for Wall {
+struct Monotonic(Clock);
+
+impl HostMonotonicClock for Monotonic {
     fn resolution(&self) -> u64 {
         1000
     }
@@ -87,14 +100,28 @@ impl HostMonotonicClock for Wall {
 }
 
 /// Clocks and randomness of the simulation, and nothing else.
-pub fn wasi(clock: &Clock, dice: &Dice) -> WasiCtx {
+fn wasi(clock: &Clock, machine: &Machine, dice: &Dice) -> WasiCtx {
     WasiCtx::builder()
-        .wall_clock(Wall(clock.clone()))
-        .monotonic_clock(Wall(clock.clone()))
+        .wall_clock(Wall(clock.clone(), machine.clone()))
+        .monotonic_clock(Monotonic(clock.clone()))
         .secure_random(dice.source())
         .insecure_random(dice.source())
         .insecure_random_seed(dice.number().into())
         .build()
+}
+
+/// As the program's own components are compiled. Nobody counts epochs here.
+pub fn engine() -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+    config.epoch_interruption(true);
+    Engine::new(&config)
+}
+
+/// What an instance lives in.
+pub fn room(engine: &Engine, state: State) -> Store<State> {
+    let mut store = Store::new(engine, state);
+    store.set_epoch_deadline(u64::MAX / 2);
+    store
 }
 
 impl Program {
@@ -103,7 +130,7 @@ impl Program {
     /// # Safety
     /// As of `Component::deserialize`: nobody tampered with the bytes.
     pub unsafe fn load(compiled: &[u8]) -> wasmtime::Result<Program> {
-        let engine = Engine::new(&Config::new())?;
+        let engine = engine()?;
         // SAFETY: promised by the caller.
         let component = unsafe { Component::deserialize(&engine, compiled)? };
         let mut linker = Linker::new(&engine);
@@ -115,6 +142,7 @@ impl Program {
             engine,
             component,
             linker: Arc::new(linker),
+            mutant: 0,
         })
     }
 
@@ -127,20 +155,41 @@ impl Program {
         trace: Trace,
         meanwhile: Meanwhile,
     ) -> wasmtime::Result<(Store<State>, bindings::Replicate)> {
-        let state = State {
+        let state = State::new(process, bucket, clock, dice, trace, meanwhile);
+        let mut store = room(&self.engine, state);
+        let guest =
+            bindings::Replicate::instantiate_async(&mut store, &self.component, &self.linker)
+                .await?;
+        Ok((store, guest))
+    }
+}
+
+impl State {
+    pub fn new(
+        process: Process,
+        bucket: Bucket,
+        clock: Clock,
+        dice: &Dice,
+        trace: Trace,
+        meanwhile: Meanwhile,
+    ) -> State {
+        State {
             table: ResourceTable::new(),
-            wasi: wasi(&clock, dice),
+            wasi: wasi(&clock, &process.machine, dice),
+            http: WasiHttpCtx::new(),
+            nowhere: Nowhere,
+            mutant: 0,
             process,
             bucket,
             clock,
             trace,
             meanwhile,
-        };
-        let mut store = Store::new(&self.engine, state);
-        let guest =
-            bindings::Replicate::instantiate_async(&mut store, &self.component, &self.linker)
-                .await?;
-        Ok((store, guest))
+        }
+    }
+
+    pub fn note(&self, text: impl FnOnce(u32) -> String) {
+        let machine = self.process.machine.number;
+        self.trace.note(|| text(machine));
     }
 }
 
@@ -153,11 +202,19 @@ impl WasiView for State {
     }
 }
 
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            hooks: &mut self.nowhere,
+            table: &mut self.table,
+            ctx: &mut self.http,
+        }
+    }
+}
+
 impl report::Host for State {
     fn log(&mut self, level: report::Level, message: String) -> wasmtime::Result<()> {
-        let machine = self.process.machine.number;
-        self.trace
-            .note(|| format!("machine {machine}: {level:?}: {message}"));
+        self.note(|machine| format!("machine {machine}: {level:?}: {message}"));
         Ok(())
     }
 
@@ -166,235 +223,9 @@ impl report::Host for State {
     }
 }
 
-type Answer<T> = wasmtime::Result<Result<T, files::Error>>;
-
-fn kind(kind: files::Kind) -> FileKind {
-    match kind {
-        files::Kind::Database => FileKind::Database,
-        files::Kind::Wal => FileKind::Wal,
-        files::Kind::Journal => FileKind::Journal,
-        files::Kind::Checksums => FileKind::Checksums,
-        files::Kind::Position => FileKind::Position,
-    }
-}
-
-fn lock_kind(kind: files::LockKind) -> LockKind {
-    match kind {
-        files::LockKind::Unlock => LockKind::Unlock,
-        files::LockKind::Shared => LockKind::Shared,
-        files::LockKind::Exclusive => LockKind::Exclusive,
-    }
-}
-
-fn answer<T>(result: Result<T, FileError>) -> Answer<T> {
-    Ok(result.map_err(|error| match error {
-        FileError::NotFound => files::Error::NotFound,
-        FileError::Denied(text) => files::Error::Denied(text),
-        FileError::NoSpace => files::Error::NoSpace,
-        FileError::Busy => files::Error::Busy,
-        FileError::Io(text) => files::Error::Io(text),
-    }))
-}
-
 /// A dead process traps: nothing of it goes on.
 fn dead(dead: Dead) -> wasmtime::Error {
     wasmtime::Error::msg(dead.to_string())
-}
-
-impl State {
-    /// Others run, and this process may die.
-    fn step(&self) -> wasmtime::Result<()> {
-        (self.meanwhile)();
-        self.process.step().map_err(dead)
-    }
-
-    fn file(&self, file: &Resource<OpenFile>) -> wasmtime::Result<Handle> {
-        self.step()?;
-        Ok(self.table.get(file)?.0)
-    }
-
-    fn memory(&self, memory: &Resource<OpenMemory>) -> wasmtime::Result<Handle> {
-        self.step()?;
-        Ok(self.table.get(memory)?.0)
-    }
-}
-
-impl files::HostFile for State {
-    fn open(&mut self, which: files::Kind, mode: files::OpenMode) -> Answer<Resource<OpenFile>> {
-        self.step()?;
-        let create = matches!(mode, files::OpenMode::Create);
-        let disk = &self.process.machine.disk;
-        match disk.open(self.process.id, kind(which), create) {
-            Ok(handle) => Ok(Ok(self.table.push(OpenFile(handle))?)),
-            Err(error) => answer(Err(error)),
-        }
-    }
-
-    fn read(&mut self, file: Resource<OpenFile>, offset: u64, length: u32) -> Answer<Vec<u8>> {
-        let file = self.file(&file)?;
-        answer(self.process.machine.disk.read(file, offset, length))
-    }
-
-    fn write(&mut self, file: Resource<OpenFile>, offset: u64, data: Vec<u8>) -> Answer<()> {
-        let file = self.file(&file)?;
-        answer(self.process.machine.disk.write(file, offset, &data))
-    }
-
-    fn truncate(&mut self, file: Resource<OpenFile>, size: u64) -> Answer<()> {
-        let file = self.file(&file)?;
-        answer(self.process.machine.disk.truncate(file, size))
-    }
-
-    fn sync(&mut self, file: Resource<OpenFile>, _data_only: bool) -> Answer<()> {
-        let file = self.file(&file)?;
-        answer(self.process.machine.disk.sync(file))
-    }
-
-    fn size(&mut self, file: Resource<OpenFile>) -> Answer<u64> {
-        let file = self.file(&file)?;
-        answer(self.process.machine.disk.file_size(file))
-    }
-
-    fn lock(
-        &mut self,
-        file: Resource<OpenFile>,
-        start: u64,
-        length: u64,
-        kind: files::LockKind,
-    ) -> Answer<bool> {
-        let file = self.file(&file)?;
-        answer(
-            self.process
-                .machine
-                .disk
-                .lock(file, start, length, lock_kind(kind)),
-        )
-    }
-
-    fn is_locked(&mut self, file: Resource<OpenFile>, start: u64, length: u64) -> Answer<bool> {
-        let file = self.file(&file)?;
-        answer(self.process.machine.disk.is_locked(file, start, length))
-    }
-
-    fn is_current(&mut self, file: Resource<OpenFile>) -> wasmtime::Result<bool> {
-        let file = self.file(&file)?;
-        Ok(self.process.machine.disk.is_current(file))
-    }
-
-    fn drop(&mut self, file: Resource<OpenFile>) -> wasmtime::Result<()> {
-        let OpenFile(handle) = self.table.delete(file)?;
-        self.process.machine.disk.close(handle);
-        Ok(())
-    }
-}
-
-/// Where SQLite's lock bytes of the WAL-index are among those of the file.
-const FIRST_LOCK: u64 = 120;
-
-impl files::HostSharedMemory for State {
-    fn open(&mut self) -> Answer<Resource<OpenMemory>> {
-        self.step()?;
-        let handle = self.process.machine.disk.open_memory(self.process.id);
-        Ok(Ok(self.table.push(OpenMemory(handle))?))
-    }
-
-    fn ensure(&mut self, memory: Resource<OpenMemory>, size: u32, extend: bool) -> Answer<bool> {
-        self.memory(&memory)?;
-        answer(self.process.machine.disk.ensure_memory(size, extend))
-    }
-
-    fn lock(
-        &mut self,
-        memory: Resource<OpenMemory>,
-        first: u32,
-        count: u32,
-        kind: files::LockKind,
-    ) -> Answer<bool> {
-        let memory = self.memory(&memory)?;
-        let (start, length) = (FIRST_LOCK + u64::from(first), u64::from(count));
-        answer(
-            self.process
-                .machine
-                .disk
-                .lock(memory, start, length, lock_kind(kind)),
-        )
-    }
-
-    fn load(
-        &mut self,
-        memory: Resource<OpenMemory>,
-        offset: u32,
-        length: u32,
-    ) -> wasmtime::Result<Vec<u8>> {
-        self.memory(&memory)?;
-        let loaded = self.process.machine.disk.load_memory(offset, length);
-        loaded.ok_or_else(|| wasmtime::Error::msg("load beyond the end"))
-    }
-
-    fn store(
-        &mut self,
-        memory: Resource<OpenMemory>,
-        runs: Vec<(u32, Vec<u32>)>,
-    ) -> wasmtime::Result<()> {
-        self.memory(&memory)?;
-        for (offset, words) in runs {
-            // A process may die between any two words; between two runs is enough to tear a header.
-            self.process.step().map_err(dead)?;
-            let stored = self.process.machine.disk.store_memory(offset, &words);
-            stored.ok_or_else(|| wasmtime::Error::msg("store beyond the end"))?;
-        }
-        Ok(())
-    }
-
-    fn barrier(&mut self, memory: Resource<OpenMemory>) -> wasmtime::Result<()> {
-        self.memory(&memory).map(drop)
-    }
-
-    fn remove(&mut self, memory: Resource<OpenMemory>) -> wasmtime::Result<()> {
-        let memory = self.memory(&memory)?;
-        self.process.machine.disk.remove_memory(memory);
-        Ok(())
-    }
-
-    fn drop(&mut self, memory: Resource<OpenMemory>) -> wasmtime::Result<()> {
-        let OpenMemory(handle) = self.table.delete(memory)?;
-        self.process.machine.disk.close(handle);
-        Ok(())
-    }
-}
-
-impl files::Host for State {
-    fn delete(&mut self, which: files::Kind, sync_directory: bool) -> Answer<()> {
-        self.step()?;
-        answer(
-            self.process
-                .machine
-                .disk
-                .delete(kind(which), sync_directory),
-        )
-    }
-
-    fn exists(&mut self, which: files::Kind) -> wasmtime::Result<bool> {
-        self.step()?;
-        Ok(self.process.machine.disk.exists(kind(which)))
-    }
-
-    fn load_whole(&mut self, which: files::Kind) -> Answer<Vec<u8>> {
-        self.step()?;
-        let bytes = self.process.machine.disk.bytes(kind(which));
-        answer(bytes.ok_or(FileError::NotFound))
-    }
-
-    fn replace_whole(&mut self, which: files::Kind, data: Vec<u8>) -> Answer<()> {
-        self.step()?;
-        answer(self.process.machine.disk.replace(kind(which), &data))
-    }
-
-    fn sleep(&mut self, microseconds: u32) -> wasmtime::Result<()> {
-        self.step()?;
-        self.clock.pass_us(microseconds.into());
-        Ok(())
-    }
 }
 
 fn refusal(error: bucket::Error) -> wasmtime::Result<store::Error> {
@@ -442,10 +273,17 @@ async fn parties(accessor: &Accessor<State, HasSelf<State>>) -> (Bucket, Process
     (bucket, process)
 }
 
+/// It may be woken earlier, or killed.
 pub async fn wait_while_suspended(clock: &Clock, process: &Process) {
-    let until = process.machine.suspended_until_us();
-    if let Some(left) = until.checked_sub(clock.now_us()) {
-        clock.sleep_us(left).await;
+    while process.is_alive() {
+        match process
+            .machine
+            .suspended_until_us()
+            .checked_sub(clock.now_us())
+        {
+            Some(left) => clock.sleep_us(left.clamp(1, 100_000)).await,
+            None => break,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! acknowledged, and what the sidecars said is durable. Knows nothing of WAL and LTX.
 
 use rusqlite::Connection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -156,6 +156,14 @@ impl Ledger {
         at == older
     }
 
+    /// All that led to this commit, and itself.
+    fn led_to(&self, head: u64) -> BTreeSet<u64> {
+        let inner = self.inner();
+        let parent = |at: &u64| inner.commits.get(at).map(|commit| commit.parent);
+        let before = |at: &u64| parent(at).filter(|_| *at > 0);
+        std::iter::successors(Some(head), before).collect()
+    }
+
     /// What was claimed so far.
     pub fn claimed(&self) -> Vec<Claim> {
         self.inner().claims.clone()
@@ -175,8 +183,9 @@ impl Ledger {
         if commit.digest != contents.digest() {
             return Err(format!("its rows are not those that commit {head} left"));
         }
+        let led_here = self.led_to(head);
         for claim in claims {
-            if !self.leads_to(claim.commit, head) {
+            if !led_here.contains(&claim.commit) {
                 return Err(format!(
                     "commit {} was said to be durable (TXID {}, machine {}), and is not part of \
                      commit {head}",

@@ -30,6 +30,8 @@ pub struct Dead;
 struct State {
     /// Calls to the outside so far, of all processes of this machine.
     calls: u64,
+    /// Of them, those before this step of the story.
+    calls_before: u64,
     crash: Option<(u64, Victim)>,
     crashes: u64,
     alive: BTreeSet<ProcessId>,
@@ -37,6 +39,8 @@ struct State {
     sidecar: Option<ProcessId>,
     processes: ProcessId,
     suspended_until_us: u64,
+    /// How far its clock is ahead of the time.
+    clock_ahead_ms: i64,
     /// Since the last look.
     lost_power: bool,
 }
@@ -58,6 +62,7 @@ impl Machine {
             dice,
             state: Arc::new(Mutex::new(State {
                 calls: 0,
+                calls_before: 0,
                 crash: None,
                 crashes: 0,
                 alive: BTreeSet::new(),
@@ -65,6 +70,7 @@ impl Machine {
                 sidecar: None,
                 processes: 0,
                 suspended_until_us: 0,
+                clock_ahead_ms: 0,
                 lost_power: false,
             })),
         }
@@ -94,6 +100,17 @@ impl Machine {
         self.state().calls
     }
 
+    /// Somebody called again and again, and was ended for that.
+    pub fn was_endless(&self) -> bool {
+        self.state().is_endless()
+    }
+
+    /// Another step of the story begins.
+    pub fn begin_step(&self) {
+        let mut state = self.state();
+        state.calls_before = state.calls;
+    }
+
     pub fn crashes(&self) -> u64 {
         self.state().crashes
     }
@@ -119,6 +136,15 @@ impl Machine {
         self.state().suspended_until_us = moment_us;
     }
 
+    /// Somebody sets its clock; negative: it is behind.
+    pub fn set_clock_ahead(&self, ms: i64) {
+        self.state().clock_ahead_ms = ms;
+    }
+
+    pub fn clock_ahead_ms(&self) -> i64 {
+        self.state().clock_ahead_ms
+    }
+
     pub fn suspended_until_us(&self) -> u64 {
         self.state().suspended_until_us
     }
@@ -136,6 +162,10 @@ impl Machine {
             Victim::Sidecar => [state.sidecar, None],
             Victim::Both | Victim::Power => [state.app, state.sidecar],
         };
+        if victim != Victim::App {
+            // The next one is not suspended.
+            state.suspended_until_us = 0;
+        }
         for id in victims.into_iter().flatten() {
             if state.alive.remove(&id) {
                 self.disk.release(id);
@@ -145,6 +175,15 @@ impl Machine {
             self.disk.lose_power(&self.dice);
             state.lost_power = true;
         }
+    }
+}
+
+/// In one step of a story: hundreds of times what the longest takes.
+const MOST_CALLS: u64 = 3_000_000;
+
+impl State {
+    fn is_endless(&self) -> bool {
+        self.calls - self.calls_before > MOST_CALLS
     }
 }
 
@@ -166,6 +205,10 @@ impl Process {
             return Err(Dead);
         }
         state.calls += 1;
+        if state.is_endless() {
+            state.alive.clear();
+            return Err(Dead);
+        }
         if let Some((at, victim)) = state.crash
             && state.calls >= at
         {

@@ -1,12 +1,14 @@
 //! What happens in one world, step by step. A seed makes the steps; fewer of them can be tried to
 //! find those that matter.
 
-use crate::bucket::Weather;
+use crate::days;
 use crate::dice::Dice;
 use crate::guest::Program;
 use crate::machine::Victim;
+use crate::tempo::Tempo;
 use crate::time;
 use crate::trace::Trace;
+use crate::weather::Weather;
 use crate::world::{Counts, World};
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -43,8 +45,14 @@ pub enum Step {
         ms: u64,
     },
     DiskFull(bool),
+    /// Somebody sets the machine's clock; negative: it is behind.
+    Clock {
+        ahead_ms: i64,
+    },
     /// Restores what is in the bucket at this moment.
     Check,
+    /// Has Litestream do so.
+    Peer,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -71,7 +79,7 @@ pub enum Sky {
 }
 
 impl Sky {
-    fn weather(self) -> Weather {
+    pub fn weather(self) -> Weather {
         let calm = Weather::calm();
         match self {
             Sky::Calm => calm,
@@ -127,6 +135,15 @@ const SKIES: [Sky; 9] = [
     Sky::Everything,
 ];
 const VICTIMS: [Victim; 4] = [Victim::App, Victim::Sidecar, Victim::Both, Victim::Power];
+/// A leap second, a wrong time zone, a battery that is empty.
+const CLOCKS: [i64; 6] = [
+    0,
+    -1_000,
+    2_000,
+    3_600_000,
+    -3_600_000,
+    -20 * 365 * 86_400_000,
+];
 const MODES: [Mode; 4] = [Mode::Passive, Mode::Full, Mode::Restart, Mode::Truncate];
 
 /// The steps of a seed.
@@ -134,7 +151,7 @@ pub fn steps(seed: u64) -> Vec<Step> {
     let dice = Dice::new(seed, 0);
     let count = dice.between(5, 40);
     // Of each seed only some kinds: what needs many of one kind is found too.
-    let kinds: Vec<u64> = (0..13)
+    let kinds: Vec<u64> = (0..14)
         .filter(|kind| *kind < 3 || dice.happens(0.4))
         .collect();
     (0..count)
@@ -169,6 +186,9 @@ fn step(dice: &Dice, kind: u64) -> Step {
             ms: *dice.pick(&[100, 2_000, 60_000]),
         },
         11 => Step::DiskFull(dice.happens(0.5)),
+        12 => Step::Clock {
+            ahead_ms: *dice.pick(&CLOCKS),
+        },
         _ => Step::Check,
     }
 }
@@ -182,23 +202,30 @@ pub struct Outcome {
 }
 
 /// Plays `steps` in the world of `seed`.
-pub fn play(program: &Program, seed: u64, steps: &[Step], keep_trace: bool) -> Outcome {
-    let mut world = World::new(program.clone(), seed, keep_trace);
+pub fn play(
+    program: &Program,
+    seed: u64,
+    steps: &[Step],
+    tempo: Tempo,
+    keep_trace: bool,
+) -> Outcome {
+    let mut world = World::new(program.clone(), seed, tempo, keep_trace);
     let trace = world.trace.clone();
     let (clock, spawner) = (world.clock.clone(), world.spawner.clone());
-    let played = catch_unwind(AssertUnwindSafe(|| {
-        let played = time::run(&clock, &spawner, story(&mut world, steps));
-        played.and_then(|played| played)
-    }));
-    let failure = match played {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(format!("{error:#}")),
-        Err(panic) => Some(words(panic.as_ref())),
-    };
+    let failure = failure_of(|| time::run(&clock, &spawner, story(&mut world, steps)));
     Outcome {
         failure,
         counts: world.counts(),
         trace,
+    }
+}
+
+/// What went wrong, if anything did. The outer error: nothing could go on.
+pub fn failure_of(story: impl FnOnce() -> Result<Result<()>>) -> Option<String> {
+    match catch_unwind(AssertUnwindSafe(|| story()?)) {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(format!("{error:#}")),
+        Err(panic) => Some(words(panic.as_ref())),
     }
 }
 
@@ -215,6 +242,9 @@ async fn story(world: &mut World, steps: &[Step]) -> Result<()> {
     world.start_sidecar(0);
     for (number, step) in steps.iter().enumerate() {
         world.trace.note(|| format!("step {number}: {step:?}"));
+        for site in &world.sites {
+            site.machine.begin_step();
+        }
         let taken = take(world, *step).await;
         taken.with_context(|| format!("step {number} ({step:?})"))?;
         world.look_at_sidecars()?;
@@ -251,24 +281,38 @@ async fn take(world: &mut World, step: Step) -> Result<()> {
             let _ = world.app(site).open();
         }
         Step::Wait { ms } => world.clock.sleep_ms(ms).await,
-        Step::Crash { calls, victim } => world.crash(site, calls, victim),
+        Step::Crash { calls, victim } => {
+            let victim = match victim {
+                Victim::Power if !world.is_first_machine() => Victim::Both,
+                victim => victim,
+            };
+            world.crash(site, calls, victim);
+        }
         Step::StopSidecar => world.stop_sidecar(site).await?,
         Step::MoveElsewhere => world.move_elsewhere(site).await?,
         Step::SecondMachine => {
-            if world.sites.len() < 2 {
+            if world.can_be_contested() {
                 world.contested = true;
                 let site = world.add_machine();
                 world.fill_from_bucket(site).await?;
                 world.start_sidecar(site);
             }
         }
-        Step::Weather(sky) => world.bucket.change_weather(|now| *now = sky.weather()),
+        Step::Weather(sky) => {
+            world.contested |= matches!(sky, Sky::Stale | Sky::Everything);
+            world.bucket.change_weather(|now| *now = sky.weather());
+        }
         Step::Suspend { ms } => {
             let until = world.clock.now_us() + ms * 1000;
             world.sites[site].machine.suspend_until_us(until);
         }
-        Step::DiskFull(full) => world.sites[site].machine.disk.set_full(full),
+        Step::DiskFull(full) => {
+            let full = full && world.is_first_machine();
+            world.sites[site].machine.disk.set_full(full);
+        }
+        Step::Clock { ahead_ms } => world.sites[site].machine.set_clock_ahead(ahead_ms),
         Step::Check => world.check_replica().await?,
+        Step::Peer => days::ask_peer(&world.bucket.objects())?,
     }
     Ok(())
 }
@@ -279,6 +323,8 @@ async fn end(world: &mut World) -> Result<()> {
     for site in 0..world.sites.len() {
         let settled = world.settle(site).await;
         settled.with_context(|| format!("the end of site {site}"))?;
+        let own = world.check_own(site);
+        own.with_context(|| format!("the database of site {site} itself"))?;
     }
     world.check_replica().await.context("at the end")?;
     for site in 0..world.sites.len() {

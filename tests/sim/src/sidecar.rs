@@ -40,8 +40,6 @@ pub struct Handle {
     pub process: Process,
     stop: Rc<Cell<bool>>,
     pub ended: Rc<RefCell<Option<Ended>>>,
-    /// Everything that was committed when this moment began is durable: as the sidecar said last.
-    pub complete_us: Rc<Cell<Option<u64>>>,
 }
 
 impl Handle {
@@ -79,7 +77,6 @@ pub fn start(
         process: machine.start(Role::Sidecar),
         stop: Rc::default(),
         ended: Rc::default(),
-        complete_us: Rc::default(),
     };
     let copy = handle.clone();
     let life = async move {
@@ -155,8 +152,8 @@ struct Driver<'a> {
     next_compact_us: Option<u64>,
     backoff_us: u64,
     seen_changes: u64,
-    /// The last commit that was acknowledged when the call of `sync` began, and when that was.
-    shipping: Option<(u64, u64)>,
+    /// The last commit that was acknowledged when the call of `sync` began.
+    shipping: Option<u64>,
 }
 
 enum Event {
@@ -188,7 +185,7 @@ impl<'a> Driver<'a> {
             }
             if sync.is_none() && self.next_sync_us.is_some_and(|due| due <= now) {
                 self.next_sync_us = None;
-                self.shipping = Some((self.acknowledged(), now));
+                self.shipping = Some(self.acknowledged());
                 self.seen_changes = self.handle.process.machine.disk.changes();
                 sync = Some(Box::pin(guest.call_sync(accessor)));
             }
@@ -228,6 +225,11 @@ impl<'a> Driver<'a> {
                 }
             };
             wait_while_suspended(clock, &self.handle.process).await;
+            // The dead claim nothing.
+            self.handle
+                .process
+                .step()
+                .map_err(|dead| wasmtime::Error::msg(dead.to_string()))?;
             match event {
                 Event::Synced(result) => {
                     if let Some(ended) = self.after_sync(result) {
@@ -255,10 +257,6 @@ impl<'a> Driver<'a> {
                 }
                 Event::Time => {}
             }
-            self.handle
-                .process
-                .step()
-                .map_err(|dead| wasmtime::Error::msg(dead.to_string()))?;
         }
     }
 
@@ -277,14 +275,13 @@ impl<'a> Driver<'a> {
                 let ends = self.handle.stop.get() && !synced.behind;
                 if (synced.complete || ends)
                     && synced.txid > 0
-                    && let Some((commit, began_us)) = began
+                    && let Some(commit) = began
                 {
                     self.around.ledger.claims(Claim {
                         commit,
                         txid: synced.txid,
                         machine,
                     });
-                    self.handle.complete_us.set(Some(began_us));
                 }
                 if ends {
                     return Some(Ended::Stopped);

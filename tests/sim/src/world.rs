@@ -1,15 +1,17 @@
 //! Machines around one bucket, and what is done to them.
 
 use crate::app::App;
-use crate::bucket::{Bucket, Weather};
+use crate::bucket::Bucket;
 use crate::dice::Dice;
-use crate::guest::{Meanwhile, Program, wit};
+use crate::guest::{Meanwhile, Program};
 use crate::judge;
 use crate::ledger::Ledger;
 use crate::machine::{Machine, Victim};
 use crate::sidecar::{self, Ended, Pace, Surroundings};
+use crate::tempo::{Tempo, settings};
 use crate::time::{Clock, Spawner};
 use crate::trace::Trace;
+use crate::weather::Weather;
 use anyhow::{Result, ensure};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,10 +32,14 @@ pub struct World {
     pub ledger: Ledger,
     pub trace: Trace,
     around: Surroundings,
+    tempo: Tempo,
     pace: Pace,
     pub sites: Vec<Site>,
     machines: u32,
-    /// More than one machine has written to the bucket: one of them must be fenced.
+    /// Crashes of machines that are gone, and calls to their disks.
+    gone: (u64, u64),
+    /// Why a sidecar may be fenced: another machine writes to the bucket, or a listing that was out
+    /// of date made the sidecar's own predecessor look like one.
     pub contested: bool,
 }
 
@@ -59,32 +65,8 @@ impl Counts {
     }
 }
 
-/// Few pages, short intervals: much happens in a minute.
-fn settings() -> wit::Settings {
-    wit::Settings {
-        layout: wit::Layout::Hexadecimal,
-        min_checkpoint_pages: 50,
-        max_wal_pages: 2000,
-        max_sync_bytes: 256 << 10,
-        checkpoint_interval_ms: 10_000,
-        require_fencing: true,
-        level_intervals_ms: vec![2_000, 10_000],
-        snapshot_interval_ms: 30_000,
-        snapshot_retention_ms: 90_000,
-        l0_retention_ms: 5_000,
-        l0_retention_check_ms: 1_000,
-        retention: true,
-        part_bytes: 5 << 20,
-        parts_in_flight: 2,
-    }
-}
-
-/// Pages of WAL that are let be before it is said to grow without bounds.
-const WAL_PAGES: usize = 4000;
-const WAL_BYTES: usize = WAL_PAGES * (1024 + 24);
-
 impl World {
-    pub fn new(program: Program, seed: u64, keep_trace: bool) -> World {
+    pub fn new(program: Program, seed: u64, tempo: Tempo, keep_trace: bool) -> World {
         let clock = Clock::new();
         let trace = Trace::new(clock.clone(), keep_trace);
         let bucket = Bucket::new(clock.clone(), Dice::new(seed, 2));
@@ -92,6 +74,7 @@ impl World {
         let dice = Dice::new(seed, 1);
         crate::app_files::seed_randomness(Dice::new(seed, 4).number());
         let sync_interval_us = *dice.pick(&[10_000, 200_000, 1_000_000]);
+        let settings = settings(tempo, program.mutant, &dice);
         let around = Surroundings {
             program,
             bucket: bucket.clone(),
@@ -108,12 +91,14 @@ impl World {
             ledger,
             trace,
             around,
+            tempo,
             pace: Pace {
                 sync_interval_us,
-                settings: settings(),
+                settings,
             },
             sites: Vec::new(),
             machines: 0,
+            gone: (0, 0),
             contested: false,
         }
     }
@@ -130,6 +115,23 @@ impl World {
             fenced: false,
         });
         self.sites.len() - 1
+    }
+
+    /// Nobody else has used this bucket yet.
+    pub fn is_first_machine(&self) -> bool {
+        self.machines == 1
+    }
+
+    /// Can another machine write to the bucket as well, and one of the two be told that it does? Not
+    /// where nobody can tell (docs/decisions/0006-who-shipped-from-this-file.md, "What is left"):
+    /// both databases began from nothing, or one lacked the room for the file that says who ships
+    /// from it, or went back to an earlier state when the power failed.
+    pub fn can_be_contested(&self) -> bool {
+        let known = |site: &Site| {
+            site.machine.spare();
+            !site.machine.disk.was_full() && !site.machine.disk.has_lost_power()
+        };
+        self.sites.len() < 2 && !self.bucket.objects().is_empty() && self.sites.iter().all(known)
     }
 
     fn app_on(&self, machine: &Machine) -> App {
@@ -176,8 +178,13 @@ impl World {
     fn meanwhile(&self, site: usize) -> Meanwhile {
         let app = Arc::clone(&self.sites[site].app);
         let dice = Dice::new(self.dice.number(), 7);
+        let tempo = self.tempo;
+        let probability = match tempo {
+            Tempo::Hurried => 0.004,
+            Tempo::Usual => 0.000_1,
+        };
         Arc::new(move || {
-            if !dice.happens(0.004) {
+            if !dice.happens(probability) {
                 return;
             }
             // Busy with something already: the sidecar was called from within.
@@ -186,7 +193,8 @@ impl World {
             {
                 match dice.between(0, 9) {
                     0 => app.checkpoint("PASSIVE"),
-                    1 => app.toggle_reader(),
+                    // A reader that stays for hours keeps the WAL from being restarted.
+                    1 if tempo == Tempo::Hurried => app.toggle_reader(),
                     _ => drop(app.commit(2000)),
                 }
             }
@@ -204,6 +212,10 @@ impl World {
                 .and_then(|sidecar| sidecar.ended.borrow().clone());
             let Some(ended) = ended else { continue };
             site.sidecar = None;
+            ensure!(
+                !site.machine.was_endless(),
+                "site {number}: calls to the disk without end"
+            );
             match ended {
                 Ended::Trapped(text) => {
                     anyhow::bail!("site {number}: the component trapped: {text}")
@@ -245,8 +257,11 @@ impl World {
     pub async fn move_elsewhere(&mut self, site: usize) -> Result<()> {
         self.crash(site, 0, Victim::Both);
         self.app(site).close();
-        self.sites.remove(site);
-        self.bucket.forget_what_is_late();
+        let machine = self.sites.remove(site).machine;
+        self.gone.0 += machine.crashes();
+        self.gone.1 += machine.calls();
+        // It will be another writer's.
+        self.contested |= self.bucket.expects_late();
         let new = self.add_machine();
         self.fill_from_bucket(new).await
     }
@@ -273,6 +288,20 @@ impl World {
         Ok(())
     }
 
+    /// The app's own database is sound, and holds what the app put there; where others write to the
+    /// bucket too, it may have been brought up to date without the app.
+    pub fn check_own(&self, site: usize) -> Result<()> {
+        let known = self.app(site).contents().head;
+        let contents = judge::read(&self.sites[site].machine, self.clock.now_us() / 1000)?;
+        ensure!(
+            contents.head == known || self.contested,
+            "it is at commit {}, and its app knows of {known}",
+            contents.head
+        );
+        let judged = self.ledger.judge(&contents, &[]);
+        judged.map_err(anyhow::Error::msg)
+    }
+
     /// Restores what is in the bucket now, in two ways, and judges it.
     pub async fn check_replica(&self) -> Result<()> {
         let claims = self.ledger.claimed();
@@ -287,6 +316,7 @@ impl World {
         machine.spare();
         machine.disk.set_full(false);
         machine.suspend_until_us(0);
+        machine.set_clock_ahead(0);
         if self.sites[site].fenced {
             return Ok(());
         }
@@ -297,7 +327,6 @@ impl World {
         }
         self.start_sidecar(site);
         let mut committed = false;
-        let began = self.clock.now_us();
         for round in 0.. {
             ensure!(
                 round < 600,
@@ -312,21 +341,24 @@ impl World {
                 return Ok(());
             }
             self.start_sidecar(site);
-            let sidecar = self.sites[site].sidecar.as_ref();
-            let complete = sidecar.and_then(|sidecar| sidecar.complete_us.get());
-            if committed && complete.is_some_and(|complete| complete > began + 200_000) {
+            // The app may commit something more while the sidecar is at work.
+            if committed && self.is_claimed(site) {
                 break;
             }
         }
         let wal = machine.disk.size(engine::ports::FileKind::Wal);
-        ensure!(wal <= WAL_BYTES, "site {site}: the WAL has {wal} bytes");
-        let head = self.app(site).contents().head;
-        let claim = self.ledger.last_claim().map(|claim| claim.commit);
         ensure!(
-            claim.is_some_and(|claim| self.ledger.leads_to(head, claim) || claim >= head),
-            "commit {head} was not said to be durable, but {claim:?}"
+            wal <= self.tempo.wal_bytes(),
+            "site {site}: the WAL has {wal} bytes"
         );
         Ok(())
+    }
+
+    /// Was the newest commit of that app said to be durable?
+    fn is_claimed(&self, site: usize) -> bool {
+        let head = self.app(site).contents().head;
+        let claim = self.ledger.last_claim().map(|claim| claim.commit);
+        claim.is_some_and(|claim| claim >= head || self.ledger.leads_to(head, claim))
     }
 
     pub fn counts(&self) -> Counts {
@@ -337,8 +369,8 @@ impl World {
             commits: self.ledger.commits(),
             requests,
             faults,
-            crashes: machines().map(Machine::crashes).sum(),
-            calls: machines().map(Machine::calls).sum(),
+            crashes: self.gone.0 + machines().map(Machine::crashes).sum::<u64>(),
+            calls: self.gone.1 + machines().map(Machine::calls).sum::<u64>(),
         }
     }
 }

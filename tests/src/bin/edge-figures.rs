@@ -51,6 +51,8 @@ struct Report {
 #[derive(Serialize)]
 struct Cold {
     ms: f64,
+    /// Of that, waiting for the store.
+    waited_ms: f64,
     requests: usize,
     /// Of these, one after the other.
     round_trips: usize,
@@ -190,26 +192,30 @@ fn cold_start(scene: &Scene, replica: &Replica, proxy: &Proxy, id: u64) -> Resul
     row(&client, id)?;
     let ms = ms(start);
     let log = proxy.log();
+    let (round_trips, waited_ms) = one_after_the_other(&log);
     Ok(Cold {
         ms,
+        waited_ms,
         requests: log.len(),
-        round_trips: one_after_the_other(&log),
+        round_trips,
         kb: kb(&log),
     })
 }
 
-/// The longest row of requests of which each began after the one before had ended.
-fn one_after_the_other(log: &[Exchange]) -> usize {
+/// The longest row of requests of which each began after the one before had ended: how many they are,
+/// and how long they took together.
+fn one_after_the_other(log: &[Exchange]) -> (usize, f64) {
     let mut all: Vec<(f64, f64)> = log.iter().map(|seen| (seen.ended, seen.began)).collect();
     all.sort_by(|one, other| one.0.total_cmp(&other.0));
-    let (mut count, mut free) = (0, f64::MIN);
+    let (mut count, mut waited, mut free) = (0, 0.0, f64::MIN);
     for (ended, began) in all {
         if began >= free {
             count += 1;
+            waited += ended - began;
             free = ended;
         }
     }
-    count
+    (count, waited)
 }
 
 /// What a lone query reads, and how long one takes whose pages are there.
@@ -356,10 +362,11 @@ fn print(report: &Report) {
     for (name, colds) in colds {
         for cold in colds {
             let value = format!(
-                "{:.0} ms, {} ({}), {:.0} kB",
-                cold.ms, cold.round_trips, cold.requests, cold.kb
+                "{:.0} ms ({:.0}), {} ({}), {:.0} kB",
+                cold.ms, cold.waited_ms, cold.round_trips, cold.requests, cold.kb
             );
-            line(&format!("cold, {name}: round trips (requests)"), value);
+            let what = format!("cold, {name} (waited): round trips (requests)");
+            line(&what, value);
         }
     }
     let lone = format!("{:.0}", report.lone_query_kb);

@@ -77,6 +77,11 @@ impl Cache {
         found
     }
 
+    pub fn clear(&mut self) {
+        self.interior.clear();
+        self.other.clear();
+    }
+
     pub fn holds(&self, version: &Version) -> bool {
         self.interior.peek(version).is_some() || self.other.peek(version).is_some()
     }

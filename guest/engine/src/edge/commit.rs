@@ -1,6 +1,6 @@
 //! Sends a transaction: one object at the next TXID, created by us or not at all.
 
-use super::head::FOLLOW_MS;
+use super::head::{FOLLOW_MS, STAY_MS};
 use super::upkeep::Pending;
 use super::{Edge, EdgeError, PageMap};
 use crate::ltx::header::{HEADER_BYTES, WAL_HEADER_BYTES};
@@ -8,8 +8,10 @@ use crate::ltx::{
     EncodeError, Encoder, Extra, Header, Index, IndexEntry, IndexError, ObjectName, Parsed,
     Rolling, page_checksum,
 };
+use crate::mutants::{self, Mutant};
 use crate::ports::{ByteRange, Condition, LogLevel, ObjectError, Objects};
-use crate::units::{Pgno, Txid};
+use crate::restore::RestoreError;
+use crate::units::{Level, Pgno, Txid};
 use futures::StreamExt;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -46,12 +48,13 @@ impl<O: Objects> Edge<O> {
         if self.settings.read_only {
             return Err(EdgeError::ReadOnly);
         }
-        self.check_base(base).await?;
+        let newest_ms = self.check_base(base).await?;
         let changes = self.complete(base, changes);
         let header = self.transaction(base, &changes).await?;
         let (body, index) = encode(&header, &changes)?;
         let began = self.environment.now_ms();
         self.send(&header, body).await?;
+        self.check_won(&header, newest_ms).await?;
         self.upkeep.update(Pending::committed);
         let name = ObjectName::shipped(header.max);
         for (pgno, page) in changes.set {
@@ -63,21 +66,46 @@ impl<O: Objects> Edge<O> {
     }
 
     /// A create-if-absent proves that nobody else committed only as long as nobody else's object
-    /// can have been merged and deleted again.
-    async fn check_base(&self, base: &PageMap) -> Result<(), EdgeError> {
+    /// can have been merged and deleted again. Returns when `base` certainly was the newest.
+    async fn check_base(&self, base: &PageMap) -> Result<u64, EdgeError> {
         let known = self.head.borrow().clone();
         let now = self.environment.now_ms();
         let recent = known
             .as_ref()
             .and_then(|head| now.checked_sub(head.confirmed_ms));
-        let newest = match known {
-            Some(head) if recent.is_some_and(|age| age < FOLLOW_MS) => head.map.txid(),
-            _ => self.confirmed().await?.txid(),
+        let (newest, newest_ms) = match known {
+            Some(head) if recent.is_some_and(|age| age < FOLLOW_MS) => {
+                (head.map.txid(), head.confirmed_ms)
+            }
+            _ => (self.confirmed().await?.txid(), now),
         };
-        match newest == base.txid() {
-            true => Ok(()),
+        match newest == base.txid() || mutants::is(Mutant::NeverLooks) {
+            true => Ok(newest_ms),
             false => Err(EdgeError::Conflict(base.txid().next())),
         }
+    }
+
+    /// The same after the create-if-absent succeeded, however long that took: an instance that
+    /// stood still meanwhile may have come too late.
+    async fn check_won(&self, sent: &Header, newest_ms: u64) -> Result<(), EdgeError> {
+        let age = self.environment.now_ms().checked_sub(newest_ms);
+        if age.is_some_and(|age| age < STAY_MS) || mutants::is(Mutant::NeverLooks) {
+            return Ok(());
+        }
+        let after = Some(self.key(sent.max));
+        let unknown = match self.source().list_after(Level::SHIPPED, after).await {
+            Ok(newer) if newer.is_empty() => return Ok(()),
+            Ok(_) => ObjectError::Invalid(
+                "this instance stood still for minutes, and others went on meanwhile".to_owned(),
+            ),
+            Err(RestoreError::List { source, .. }) => source,
+            Err(error) => ObjectError::Invalid(error.to_string()),
+        };
+        self.forget();
+        Err(EdgeError::UnknownOutcome {
+            txid: sent.max,
+            source: unknown,
+        })
     }
 
     /// Pages that came into being and were never written are zeros; a first object holds all.
@@ -161,10 +189,16 @@ impl<O: Objects> Edge<O> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let absent = Condition::IfAbsent;
+            let absent = match mutants::is(Mutant::NoCondition) {
+                false => Condition::IfAbsent,
+                true => Condition::None,
+            };
             let put = self.objects.put(&key, body.clone(), absent, created).await;
             let lost = match put {
                 Ok(_) => return Ok(()),
+                Err(ObjectError::UnknownOutcome(_)) if mutants::is(Mutant::LostIsStored) => {
+                    return Ok(());
+                }
                 Err(ObjectError::PreconditionFailed(_)) => match self.is_ours(header).await {
                     Ok(true) => return Ok(()),
                     Ok(false) => return Err(EdgeError::Conflict(header.max)),
@@ -192,7 +226,8 @@ impl<O: Objects> Edge<O> {
             length: HEADER_BYTES as u64,
         };
         let found = self.objects.get(&self.key(header.max), Some(range)).await?;
-        Ok(header.encode().is_ok_and(|ours| ours[..] == found[..]))
+        let same = header.encode().is_ok_and(|ours| ours[..] == found[..]);
+        Ok(same || mutants::is(Mutant::AnyIsOurs))
     }
 }
 

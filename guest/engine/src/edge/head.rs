@@ -2,6 +2,7 @@
 
 use super::{Edge, EdgeError, Freshness, Head, PageMap};
 use crate::ltx::{Extra, Header, ObjectName};
+use crate::mutants::{self, Mutant};
 use crate::ports::{ByteRange, LogLevel, ObjectError, Objects};
 use crate::restore::{
     self, Listed, Listing, Plan, PlanError, RestoreError, SMALL_OBJECT_BYTES, Target,
@@ -10,10 +11,13 @@ use crate::units::{Level, PageSize, Txid};
 use futures::StreamExt;
 use std::rc::Rc;
 
-/// An object of level 0 stays for minutes after it was merged, as long as edges alone look after the
-/// replica. Whoever looked longer ago than this cannot tell by a missing object that nothing came:
-/// it may have come and gone.
-pub(super) const FOLLOW_MS: u64 = 60_000;
+/// How long an object of level 0 stays at least though it was merged, as long as edges alone look
+/// after the replica.
+pub(super) const STAY_MS: u64 = 5 * 60_000;
+
+/// Whoever looked longer ago than this does not tell by a missing object that nothing came: it may
+/// soon have come and gone.
+pub(super) const FOLLOW_MS: u64 = STAY_MS / 5;
 
 /// Pages of a database that is created here: SQLite's own default.
 const PAGE_SIZE: u32 = 4096;
@@ -32,8 +36,9 @@ impl<O: Objects> Edge<O> {
         let age = began.checked_sub(head.confirmed_ms);
         match (age, self.settings.freshness) {
             (Some(age), Freshness::Bounded(ms)) if age <= ms => Ok(head.map),
+            _ if mutants::is(Mutant::NeverAsks) => Ok(head.map),
             (Some(age), _) if age < FOLLOW_MS && self.may_follow(&head.map) => {
-                self.follow(head.map).await
+                self.follow(head.map, head.confirmed_ms).await
             }
             _ => self.catch_up(head.map).await,
         }
@@ -52,8 +57,13 @@ impl<O: Objects> Edge<O> {
         }
     }
 
-    /// Takes one transaction after the other, until there is no next one.
-    async fn follow(&self, mut map: Rc<PageMap>) -> Result<Rc<PageMap>, EdgeError> {
+    /// Takes one transaction after the other, until there is no next one. `map` was the newest at
+    /// `newest_ms`.
+    async fn follow(
+        &self,
+        mut map: Rc<PageMap>,
+        mut newest_ms: u64,
+    ) -> Result<Rc<PageMap>, EdgeError> {
         let source = self.source();
         loop {
             let began = self.environment.now_ms();
@@ -64,7 +74,15 @@ impl<O: Objects> Edge<O> {
                 length: SMALL_OBJECT_BYTES,
             };
             match self.objects.get(&key, Some(small)).await {
-                Err(ObjectError::NotFound(_)) => return Ok(self.confirm(map, began)),
+                Err(ObjectError::NotFound(_)) => {
+                    // An instance that stood still may have asked when it had come and gone.
+                    let age = self.environment.now_ms().checked_sub(newest_ms);
+                    // Half of it: clocks differ, and are set.
+                    return match age.is_some_and(|age| age < STAY_MS / 2) {
+                        true => Ok(self.confirm(map, began)),
+                        false => self.catch_up(map).await,
+                    };
+                }
                 Err(error) => return Err(EdgeError::Store(error)),
                 Ok(bytes) if (bytes.len() as u64) < SMALL_OBJECT_BYTES => {
                     let object = Listed {
@@ -77,6 +95,7 @@ impl<O: Objects> Edge<O> {
                     let next = Rc::make_mut(&mut map);
                     next.apply(name, &contents.header, &contents.index);
                     self.confirm(Rc::clone(&map), began);
+                    newest_ms = began;
                 }
                 // Only a listing tells how long it is.
                 Ok(_) => return self.catch_up(map).await,
@@ -115,6 +134,8 @@ impl<O: Objects> Edge<O> {
 
     /// Lists everything and builds the map from nothing.
     async fn open(&self) -> Result<Rc<PageMap>, EdgeError> {
+        // It may be another replica by now, with objects of the same names.
+        self.cache.borrow_mut().clear();
         let mut tries = 0..restore::REPLANS;
         loop {
             let began = self.environment.now_ms();

@@ -4,6 +4,7 @@
 //! Where an object ends is decided by the clock's windows and the listing alone, so that all who come
 //! by at once want to create the same object, and one of them does.
 
+use super::head::STAY_MS;
 use super::{Edge, EdgeError, PageMap};
 use crate::ltx::{Encoder, Extra, Header, ObjectName, Summary};
 use crate::ports::{Condition, LogLevel, ObjectError, Objects, Upload};
@@ -297,12 +298,13 @@ impl<O: Objects> Edge<O> {
 /// As told, but that objects of level 0 stay long enough: each instance finds out by them whether
 /// somebody else has committed.
 fn patient(schedule: &Schedule) -> Schedule {
-    let least = Schedule::usual().shipped_retention;
     Schedule {
         shipped_retention: match schedule.shipped_retention {
             0 => 0,
-            told => told.max(least),
+            told => told.max(STAY_MS),
         },
+        // What came before the oldest snapshot that is kept goes with it.
+        snapshot_retention: schedule.snapshot_retention.max(STAY_MS),
         ..schedule.clone()
     }
 }

@@ -17,6 +17,7 @@ use super::levels::Levels;
 use super::place::Place;
 use super::plan::{self, Next};
 use super::{Replicator, State};
+use crate::mutants::{self, Mutant};
 use crate::ports::{LogLevel, Objects};
 use crate::units::Txid;
 use crate::wal::{IndexHeader, Salts};
@@ -154,12 +155,12 @@ impl<O: Objects> Replicator<O> {
             }
             (Err(error), _) => self.log(LogLevel::Debug, &format!("no checkpoint now: {error}")),
         }
-        if self
-            .environment
-            .now_ms()
-            .saturating_sub(state.upkeep.saved_ms)
-            >= SAVE_MS
-        {
+        self.save_checksums_if_due(state);
+    }
+
+    pub(super) fn save_checksums_if_due(&self, state: &mut State) {
+        let now = self.environment.now_ms();
+        if now.saturating_sub(state.upkeep.saved_ms) >= SAVE_MS {
             self.save_checksums(state);
         }
     }
@@ -193,11 +194,15 @@ impl<O: Objects> Replicator<O> {
         {
             return Ok(false);
         }
-        if let Next::Ship(shipment) = plan::next(database, &index, tip, u64::MAX)? {
-            let mut pending = self.prepare(state, *shipment)?;
-            // Its frames may be overwritten as soon as the lock is let go.
-            pending.keep = true;
-            state.pending = Some(pending);
+        match plan::next(database, &index, tip, u64::MAX)? {
+            Next::Ship(shipment) => {
+                let mut pending = self.prepare(state, *shipment)?;
+                // Its frames may be overwritten as soon as the lock is let go.
+                pending.keep = !mutants::is(Mutant::SealForgotten);
+                state.pending = Some(pending);
+            }
+            Next::Nothing(_) => {}
+            Next::Lost(_) => return Ok(false),
         }
         self.checkpoint(state);
         Ok(state.pending.is_some())

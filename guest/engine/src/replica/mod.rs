@@ -9,6 +9,7 @@ pub mod checksums;
 mod database;
 mod error;
 pub mod levels;
+mod newest;
 mod place;
 pub mod plan;
 mod probe;
@@ -27,6 +28,7 @@ pub use probe::honours_conditions;
 pub use standing::{Moment, Standing};
 
 use crate::ltx::Layout;
+use crate::mutants::{self, Mutant};
 use crate::ports::{Environment, FileKind, Files, LogLevel, Objects};
 use crate::units::Txid;
 use checkpoint::{After, SEAL_ROUNDS, Upkeep};
@@ -193,6 +195,12 @@ impl<O: Objects> Replicator<O> {
                 }
             }
         }
+        self.with(|state| {
+            // Without that file nobody can tell later whether others went on without us.
+            if state.upkeep.saved.is_none() {
+                self.save_checksums_if_due(state);
+            }
+        });
         Ok(self.synced(uploaded, more || self.behind(), !(earlier || more)))
     }
 
@@ -202,7 +210,7 @@ impl<O: Objects> Replicator<O> {
             txid: state.tip.as_ref().map_or(Txid::ZERO, |tip| tip.txid),
             uploaded_bytes,
             behind,
-            complete,
+            complete: complete || mutants::is(Mutant::ClaimsEarly),
         })
     }
 
@@ -265,6 +273,10 @@ impl<O: Objects> Replicator<O> {
             }
             Next::Ship(shipment) => {
                 let more = shipment.more;
+                if more && !mutants::is(Mutant::CheckpointTooFar) {
+                    // The object ends before the bound does.
+                    database.end_bound();
+                }
                 let pending = self.prepare(state, *shipment)?;
                 state.pending = Some(pending);
                 Ok(Some(more))
@@ -323,10 +335,15 @@ impl<O: Objects> Replicator<O> {
             return;
         }
         let bytes = checksums.encode(tip.txid, database.page_size, self.writer);
+        let txid = tip.txid;
+        self.write_checksums(state, txid, &bytes);
+    }
+
+    fn write_checksums(&self, state: &mut State, txid: Txid, bytes: &[u8]) {
         // A disk that is full is not tried, nor complained of, at each checkpoint.
         state.upkeep.saved_ms = self.environment.now_ms();
-        match self.files.replace_whole(FileKind::Checksums, &bytes) {
-            Ok(()) => state.upkeep.saved = Some(tip.txid),
+        match self.files.replace_whole(FileKind::Checksums, bytes) {
+            Ok(()) => state.upkeep.saved = Some(txid),
             Err(error) => self.log(
                 LogLevel::Warn,
                 &format!("the page checksums cannot be saved ({error}); the next start may cost a full copy"),

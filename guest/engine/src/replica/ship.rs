@@ -6,6 +6,7 @@ use super::plan::{self, Change, Shipment, Tip};
 use super::upload::{self, Source};
 use super::{Replicator, State};
 use crate::ltx::{Extra, Header, ObjectName};
+use crate::mutants::{self, Mutant};
 use crate::ports::{Condition, LogLevel, ObjectError, Objects};
 use crate::units::PageSize;
 use std::cell::RefCell;
@@ -21,6 +22,7 @@ pub struct Pending {
     pub shipment: Shipment,
     /// The encoded object; `None`: too large, it is encoded while it is sent.
     body: Option<Rc<Vec<u8>>>,
+    first_sent_ms: Option<u64>,
     /// It must be sent exactly as it is: an earlier answer was lost, or its frames may be gone from
     /// the WAL.
     pub keep: bool,
@@ -51,6 +53,7 @@ impl<O: Objects> Replicator<O> {
             header,
             shipment,
             body,
+            first_sent_ms: None,
             keep: false,
         })
     }
@@ -69,7 +72,10 @@ impl<O: Objects> Replicator<O> {
         };
         Header {
             page_size,
-            commit: shipment.pages,
+            commit: match (&tip.checksums, mutants::is(Mutant::ShrinkForgotten)) {
+                (Some(old), true) => shipment.pages.max(old.pages()),
+                _ => shipment.pages,
+            },
             min: shipment.txid,
             max: shipment.txid,
             timestamp_ms: self.environment.now_ms() as i64,
@@ -90,13 +96,30 @@ impl<O: Objects> Replicator<O> {
         let Some(header) = self.with(|state| state.pending.as_ref().map(|p| p.header)) else {
             return Ok(0);
         };
+        let result = self.ship_pending(&header).await;
+        if result.is_err() {
+            self.with(|state| {
+                // What was never sent is planned anew, with all that is committed by then.
+                let pending = state.pending.take();
+                state.pending = pending.filter(|pending| pending.keep);
+            });
+        }
+        result
+    }
+
+    async fn ship_pending(&self, header: &Header) -> Result<u64, Error> {
         let name = ObjectName::shipped(header.max);
         let key = self.settings.layout.key(&name);
+        self.ensure_newest().await?;
         let mut tries = 0;
         let (outcome, sent) = loop {
-            let (outcome, sent) = self.send(&key, &header).await?;
+            self.with(|state| state.sending(self.environment.now_ms()));
+            let (outcome, sent) = self.send(&key, header).await?;
             tries += 1;
             match outcome {
+                Err(ObjectError::UnknownOutcome(_)) if mutants::is(Mutant::LostIsStored) => {
+                    break (Ok(()), sent);
+                }
                 Err(ObjectError::UnknownOutcome(text)) if tries < SETTLE_TRIES => {
                     self.log(
                         LogLevel::Warn,
@@ -106,24 +129,23 @@ impl<O: Objects> Replicator<O> {
                 outcome => break (outcome, sent),
             }
         };
+        let may_be_there = matches!(
+            outcome,
+            Ok(()) | Err(ObjectError::UnknownOutcome(_) | ObjectError::PreconditionFailed(_))
+        );
+        self.with(|state| {
+            if let Some(pending) = &mut state.pending {
+                pending.keep |= may_be_there;
+            }
+        });
         match outcome {
             // Of two uploads in parts that end at once, some stores tell both that they won.
-            Ok(()) if self.is_sent_in_parts() => self.settle(&name, &header).await?,
+            Ok(()) if self.is_sent_in_parts() => self.settle(&name, header).await?,
             Ok(()) => {}
-            Err(ObjectError::PreconditionFailed(_)) => self.settle(&name, &header).await?,
-            Err(error) => {
-                self.with(|state| {
-                    if let Some(pending) = &mut state.pending {
-                        // The same TXID may be there already with this content.
-                        pending.keep |= matches!(error, ObjectError::UnknownOutcome(_));
-                        if !pending.keep {
-                            state.pending = None;
-                        }
-                    }
-                });
-                return Err(error.into());
-            }
+            Err(ObjectError::PreconditionFailed(_)) => self.settle(&name, header).await?,
+            Err(error) => return Err(error.into()),
         }
+        self.ensure_won().await?;
         self.with(|state| state.shipped(sent));
         Ok(sent)
     }
@@ -142,9 +164,11 @@ impl<O: Objects> Replicator<O> {
         match body {
             Some(body) => {
                 let (sent, created) = (body.len() as u64, header.timestamp_ms as u64);
-                let put = self
-                    .objects
-                    .put(key, Vec::clone(&body), Condition::IfAbsent, created);
+                let absent = match mutants::is(Mutant::NoCondition) {
+                    true => Condition::None,
+                    false => Condition::IfAbsent,
+                };
+                let put = self.objects.put(key, Vec::clone(&body), absent, created);
                 Ok((put.await.map(drop), sent))
             }
             None => self.send_in_parts(key, header).await,
@@ -185,35 +209,22 @@ impl<O: Objects> Replicator<O> {
     /// The store has an object of that TXID already. Whose?
     async fn settle(&self, name: &ObjectName, ours: &Header) -> Result<(), Error> {
         let there = self.read_header(name).await?;
-        if there == *ours {
+        if there == *ours || mutants::is(Mutant::AnyIsOurs) {
             let text = format!("TXID {}: the object that is there is ours", name.max);
             self.log(LogLevel::Debug, &text);
             return Ok(());
         }
-        self.with(|state| {
-            state.pending = None;
-            if there.node == self.writer {
-                // An earlier attempt of ours that was given up has arrived after all.
-                state.forget_tip();
-                return Err(Error::Busy(format!(
-                    "TXID {}: an earlier attempt of ours arrived late; finding the position again",
-                    name.max
-                )));
-            }
-            let author = match there.node {
-                0 => "Litestream or another program".to_owned(),
-                node => format!("the writer {node:016x}"),
-            };
-            state.fenced = Some((name.max, author.clone()));
-            Err(Error::Fenced {
-                txid: name.max,
-                author,
-            })
-        })
+        Err(self.with(|state| self.disown(state, name.max, there.node)))
     }
 }
 
 impl State {
+    fn sending(&mut self, now_ms: u64) {
+        if let Some(pending) = &mut self.pending {
+            pending.first_sent_ms.get_or_insert(now_ms);
+        }
+    }
+
     /// The pending object is durable: it is the tip now.
     fn shipped(&mut self, bytes: u64) {
         let (Some(pending), Some(tip)) = (self.pending.take(), &mut self.tip) else {
@@ -229,6 +240,7 @@ impl State {
             levels.shipped(name, bytes, time_ms, &pages);
         }
         tip.txid = shipment.txid;
+        tip.newest_ms = pending.first_sent_ms.unwrap_or(tip.newest_ms);
         tip.timestamp_ms = pending.header.timestamp_ms;
         tip.place = shipment
             .range

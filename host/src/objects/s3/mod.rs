@@ -19,7 +19,6 @@ use std::time::Duration;
 
 use reqwest::Client;
 use s3_protocol::Bucket;
-pub use s3_protocol::check;
 use tokio::sync::OnceCell;
 
 use super::limits::{

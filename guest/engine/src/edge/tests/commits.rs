@@ -352,3 +352,29 @@ fn a_write_whose_outcome_nobody_knows_is_not_run_again() {
     store.before_each(|_, _| None);
     assert_eq!(count(&a, "t"), 3);
 }
+
+#[test]
+fn an_instance_that_stood_still_while_it_committed_does_not_take_that_for_durable() {
+    let store = MemoryStore::new();
+    let instance = Instance::new(&store);
+    let connection = instance.connect();
+    connection.execute_batch("CREATE TABLE t (n)").unwrap();
+    let (clock, stopped) = (instance.clock.clone(), Cell::new(false));
+    store.before_each(move |store, call| {
+        if call.operation == Operation::Put && !stopped.replace(true) {
+            clock.now_ms.set(clock.now_ms.get() + 3_600_000);
+            // Others went on, and what they committed was merged but for the newest.
+            let key = |txid: u64| format!("0000/{txid:016x}-{txid:016x}.ltx");
+            store.insert(&key(9), store.body(&key(1)).unwrap());
+        }
+        None
+    });
+    let refused = connection
+        .execute("INSERT INTO t VALUES (1)", [])
+        .unwrap_err();
+    let failure = connection.explain(refused).cause.map(|cause| *cause);
+    assert!(
+        matches!(failure, Some(EdgeError::UnknownOutcome { .. })),
+        "{failure:?}"
+    );
+}

@@ -120,6 +120,63 @@ fn a_transaction_sees_one_snapshot_while_the_head_moves() {
 }
 
 #[test]
+fn a_replica_that_was_made_anew_is_not_mixed_with_the_old_one() {
+    let store = MemoryStore::new();
+    let reader = Instance::new(&store);
+    // So large that its pages are fetched one by one.
+    let fill = |n: i64| {
+        let writer = Instance::new(&store).connect();
+        let rows = "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < 500)";
+        let fill = format!("INSERT INTO t SELECT {n}, randomblob(2000) FROM r");
+        writer
+            .execute_batch(&format!(
+                "BEGIN; CREATE TABLE t (n, b); {rows} {fill}; COMMIT"
+            ))
+            .unwrap();
+        writer
+    };
+    let sum = || -> i64 {
+        let sql = "SELECT sum(n) FROM t";
+        let reading = reader.connect();
+        reading.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    fill(1).execute_batch("CREATE TABLE more (n)").unwrap();
+    assert_eq!(sum(), 500);
+    for key in store.keys() {
+        store.remove(&key);
+    }
+    fill(2);
+    let later = reader.clock.now_ms.get() + 10 * 60_000;
+    reader.clock.now_ms.set(later);
+    assert_eq!(sum(), 1000);
+}
+
+#[test]
+fn who_stood_still_while_it_asked_is_not_misled_by_what_came_and_went() {
+    let store = MemoryStore::new();
+    let (writer, reader) = (Instance::new(&store), Instance::new(&store));
+    let (writing, reading) = (writer.connect(), reader.connect());
+    writing.execute_batch("CREATE TABLE t (n)").unwrap();
+    assert_eq!(count(&reading, "t"), 0);
+    writing.execute_batch("INSERT INTO t VALUES (1)").unwrap();
+    writing.execute_batch("INSERT INTO t VALUES (2)").unwrap();
+    // Merged into one object of level 1, and only the newest of level 0 is left.
+    let key = |level, txid: u64| format!("{level:04}/{txid:016x}-{txid:016x}.ltx");
+    let (gone, clock) = (key(0, 2), reader.clock.clone());
+    let asked = std::cell::Cell::new(false);
+    let body = store.body(&gone).unwrap();
+    store.before_each(move |store, call| {
+        if call.operation == Operation::Get && call.key == gone && !asked.replace(true) {
+            clock.now_ms.set(clock.now_ms.get() + 10 * 60_000);
+            store.insert("0001/0000000000000002-0000000000000002.ltx", body.clone());
+            store.remove(&gone);
+        }
+        None
+    });
+    assert_eq!(count(&reading, "t"), 2);
+}
+
+#[test]
 fn connecting_asks_nothing_when_the_database_is_known() {
     let store = MemoryStore::new();
     let instance = Instance::new(&store);

@@ -131,6 +131,24 @@ fn what_is_too_large_for_a_request_is_left_to_others() {
 
 #[test]
 fn instances_find_what_others_committed_however_soon_it_may_be_deleted() {
+    is_found_in_spite_of(&Schedule {
+        levels: vec![1000],
+        shipped_retention: 1,
+        ..schedule()
+    });
+}
+
+#[test]
+fn instances_find_what_others_committed_however_soon_a_snapshot_takes_its_place() {
+    is_found_in_spite_of(&Schedule {
+        levels: vec![1000],
+        snapshot: 1000,
+        snapshot_retention: 1,
+        ..schedule()
+    });
+}
+
+fn is_found_in_spite_of(hasty: &Schedule) {
     let store = MemoryStore::new();
     let (a, b) = (Instance::new(&store), Instance::new(&store));
     let (first, second) = (a.connect(), b.connect());
@@ -147,15 +165,10 @@ fn instances_find_what_others_committed_however_soon_it_may_be_deleted() {
         .execute_batch("CREATE TABLE t (n); INSERT INTO t VALUES (1)")
         .unwrap();
     assert_eq!(count(&second, "t"), 1);
-    let hasty = Schedule {
-        levels: vec![1000],
-        shipped_retention: 1,
-        ..schedule()
-    };
     for _ in 0..4 {
         first.execute("INSERT INTO t VALUES (1)", []).unwrap();
         pass(5000);
-        block_on(a.database.edge().maintain(&hasty, None)).unwrap();
+        block_on(a.database.edge().maintain(hasty, None)).unwrap();
     }
     // Within the minute for which a missing object says that nothing came.
     assert_eq!(count(&second, "t"), 5);

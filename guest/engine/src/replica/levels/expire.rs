@@ -39,6 +39,7 @@ impl<O: Objects> Replicator<O> {
         if expired.is_empty() {
             return Ok(0);
         }
+        self.ensure_newest().await?;
         let (environment, layout) = (&*self.environment, self.settings.layout);
         let left = delete(&self.objects, environment, layout, &expired).await?;
         self.with(|state| state.deleted(&expired, &left));

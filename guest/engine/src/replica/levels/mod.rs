@@ -196,7 +196,7 @@ impl State {
         self.levels.as_ref().filter(|_| known)
     }
 
-    fn tip_txid(&self) -> Txid {
+    pub(super) fn tip_txid(&self) -> Txid {
         self.tip.as_ref().map_or(Txid::ZERO, |tip| tip.txid)
     }
 

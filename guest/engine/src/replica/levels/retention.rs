@@ -8,6 +8,7 @@
 use super::holdings::{Held, Holdings};
 use super::schedule::Schedule;
 use crate::ltx::ObjectName;
+use crate::mutants::{self, Mutant};
 use crate::units::Level;
 
 /// An object that may go, and one that holds what it held.
@@ -100,6 +101,9 @@ fn merged_at(
         return None;
     }
     let at = held.time_ms.saturating_add(schedule.shipped_retention);
+    if mutants::is(Mutant::DeletesUnmerged) {
+        return Some((*name, held.time_ms));
+    }
     Some((cover(holdings, name, above)?, at))
 }
 

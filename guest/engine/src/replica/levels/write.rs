@@ -13,6 +13,7 @@ const SETTLE_TRIES: usize = 3;
 
 impl<O: Objects> Replicator<O> {
     pub(super) async fn write(&self, job: &Job) -> Result<Held, Error> {
+        self.ensure_newest().await?;
         let key = self.settings.layout.key(&job.name);
         let source = Source {
             header: job.header,

@@ -40,6 +40,9 @@ fn a_full_disk_is_told_of_once_a_minute_and_not_at_each_checkpoint() {
     app.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
     bed.drain();
     bed.files.fill_disk();
+    bed.environment
+        .now_ms
+        .set(bed.environment.now_ms.get() + 60_001);
     let complaints = || {
         let log = bed.environment.log.borrow();
         let about = log
@@ -227,5 +230,24 @@ fn a_long_wal_is_restarted_though_the_app_goes_on_with_a_commit_now_and_then() {
         bed.drain();
     }
     assert_ne!(salts(&bed), before);
+    bed.assert_replica_is_the_database();
+}
+
+#[test]
+fn what_an_object_had_no_room_for_is_not_checkpointed_with_it() {
+    let bed = Bed::with(Settings {
+        max_sync_bytes: 30 * 4120,
+        ..small()
+    });
+    let app = bed.app_with_rows(5);
+    app.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
+    bed.drain();
+    for _ in 0..40 {
+        insert(&app, 10);
+    }
+    // One object at a time, and the app restarts the WAL as soon as all of it is copied.
+    while bed.sync().unwrap().behind {
+        insert(&app, 1);
+    }
     bed.assert_replica_is_the_database();
 }

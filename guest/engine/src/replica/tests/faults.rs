@@ -9,7 +9,7 @@ fn lost() -> Fault {
     Fault::Lost(ObjectError::UnknownOutcome("no answer".to_owned()))
 }
 
-fn away() -> Fault {
+pub fn away() -> Fault {
     Fault::Refused(ObjectError::Unavailable("away".to_owned()))
 }
 

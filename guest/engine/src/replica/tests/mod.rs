@@ -11,4 +11,5 @@ mod overtaken;
 mod proving;
 mod restarts;
 mod shipping;
+mod stood_still;
 mod upkeep;

@@ -8,6 +8,7 @@ use crate::replica::Error;
 use crate::replica::checksums::NOBODY;
 use crate::restore::Target;
 use crate::testing::{Fault, MemoryFiles, Operation};
+use crate::units::Txid;
 use crate::verify::Integrity;
 use futures::executor::block_on;
 use std::cell::Cell;
@@ -197,5 +198,51 @@ fn a_store_that_goes_away_while_we_are_brought_up_to_date_leaves_us_where_we_wer
     assert_eq!((reads.get(), rows(&bed)), (2, 50));
     bed.drain();
     assert_eq!(rows(&bed), 59);
+    bed.assert_replica_is_the_database();
+}
+
+#[test]
+fn who_ships_from_a_database_is_known_before_its_first_object() {
+    let mut bed = Bed::new();
+    let app = bed.app_with_rows(50);
+    // The first object is stored, and the sidecar dies before it learns that.
+    bed.next_puts(
+        3,
+        Fault::Lost(ObjectError::UnknownOutcome("killed".to_owned())),
+    );
+    bed.sync().unwrap_err();
+    drop(app);
+    let ours = files(&bed);
+    let theirs = restored(&bed);
+    switch(&mut bed, theirs);
+    insert(&bed.app(), 3);
+    bed.drain();
+    bed.sidecar.close();
+    switch(&mut bed, ours);
+    insert(&bed.app(), 1);
+    bed.app()
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .unwrap();
+    insert(&bed.app(), 1);
+    assert!(matches!(bed.sync(), Err(Error::Fenced { .. })));
+}
+
+#[test]
+fn a_sidecar_that_died_with_its_first_object_goes_on_without_a_full_copy() {
+    let mut bed = Bed::new();
+    let app = bed.app_with_rows(500);
+    bed.next_puts(
+        3,
+        Fault::Lost(ObjectError::UnknownOutcome("killed".to_owned())),
+    );
+    bed.sync().unwrap_err();
+    bed.files.remove_shared_memory();
+    bed.restart();
+    app.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .unwrap();
+    insert(&app, 1);
+    let sent = bed.drain();
+    assert!(bed.log_has("comparing the database with it"));
+    assert_eq!(sent.txid, Txid(2));
     bed.assert_replica_is_the_database();
 }

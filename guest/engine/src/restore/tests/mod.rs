@@ -2,6 +2,7 @@
 
 mod damage;
 mod holes;
+mod large;
 mod planning;
 mod proof;
 mod races;
