@@ -2,9 +2,10 @@
 
 use super::locks::{self, Level};
 use super::wal_index::WalIndex;
-use super::{FCNTL_KEEP_CHECKPOINT, FCNTL_WAL_INDEX_HEAD};
-use crate::ports::{FileError, Files, LiveFile};
+use super::{FCNTL_KEEP_CHECKPOINT, FCNTL_WAL_INDEX_HEAD, Live};
+use crate::ports::{FileError, LiveFile};
 use libsqlite3_sys as ffi;
+use std::cell::{RefCell, RefMut};
 use std::ffi::{c_int, c_void};
 use std::rc::Rc;
 
@@ -19,19 +20,25 @@ pub const SIZE: c_int = size_of::<Handle>() as c_int;
 
 struct Open {
     file: Box<dyn LiveFile>,
-    files: Rc<dyn Files>,
+    live: Rc<Live>,
     level: Level,
-    wal_index: Option<WalIndex>,
+    wal_index: Option<Rc<RefCell<WalIndex>>>,
+}
+
+impl Open {
+    fn wal_index(&self) -> Option<RefMut<'_, WalIndex>> {
+        self.wal_index.as_ref().map(|index| index.borrow_mut())
+    }
 }
 
 /// Makes `out` an open file.
 ///
 /// # Safety
 /// `out` points to [`SIZE`] bytes.
-pub unsafe fn init(out: *mut ffi::sqlite3_file, file: Box<dyn LiveFile>, files: Rc<dyn Files>) {
+pub unsafe fn init(out: *mut ffi::sqlite3_file, file: Box<dyn LiveFile>, live: Rc<Live>) {
     let open = Box::into_raw(Box::new(Open {
         file,
-        files,
+        live,
         level: Level::None,
         wal_index: None,
     }));
@@ -123,7 +130,7 @@ unsafe extern "C" fn x_write(
         )
     };
     // nBackfillAttempted must be out before the database file changes.
-    if let Some(index) = &mut open.wal_index {
+    if let Some(mut index) = open.wal_index() {
         index.publish();
     }
     done(
@@ -135,7 +142,7 @@ unsafe extern "C" fn x_write(
 unsafe extern "C" fn x_truncate(file: *mut ffi::sqlite3_file, size: i64) -> c_int {
     // SAFETY: an open file.
     let open = unsafe { open(file) };
-    if let Some(index) = &mut open.wal_index {
+    if let Some(mut index) = open.wal_index() {
         index.publish();
     }
     done(open.file.truncate(size as u64), ffi::SQLITE_IOERR_TRUNCATE)
@@ -167,7 +174,7 @@ unsafe extern "C" fn x_lock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int
     let open = unsafe { open(file) };
     let wanted = Level::from_sqlite(level);
     let result = locks::raise(&*open.file, &mut open.level, wanted);
-    if let (Ok(true), Level::Exclusive, Some(index)) = (&result, wanted, &mut open.wal_index) {
+    if let (Ok(true), Level::Exclusive, Some(mut index)) = (&result, wanted, open.wal_index()) {
         // Alone, SQLite takes no more locks of the WAL-index: it checkpoints and removes the WAL
         // by what it sees now.
         index.refresh();
@@ -205,12 +212,12 @@ unsafe extern "C" fn x_file_control(
     // SAFETY: an open file.
     let open = unsafe { open(file) };
     match operation {
-        FCNTL_KEEP_CHECKPOINT => match &mut open.wal_index {
-            Some(index) => granted(index.keep_checkpoint(), ffi::SQLITE_IOERR_SHMLOCK),
+        FCNTL_KEEP_CHECKPOINT => match open.wal_index() {
+            Some(mut index) => granted(index.keep_checkpoint(), ffi::SQLITE_IOERR_SHMLOCK),
             None => ffi::SQLITE_MISUSE,
         },
         FCNTL_WAL_INDEX_HEAD => {
-            if let Some(index) = &open.wal_index {
+            if let Some(index) = open.wal_index() {
                 let header = index.header_bytes();
                 // SAFETY: the caller of this control hands in INDEX_HEAD_BYTES.
                 unsafe {
@@ -244,13 +251,13 @@ unsafe extern "C" fn x_shm_map(
         open(file)
     };
     if open.wal_index.is_none() {
-        match open.files.shared_memory() {
-            Ok(memory) => open.wal_index = Some(WalIndex::new(memory)),
+        match open.live.files.shared_memory() {
+            Ok(memory) => open.wal_index = Some(open.live.share(memory)),
             Err(FileError::Busy) => return ffi::SQLITE_BUSY,
             Err(_) => return ffi::SQLITE_CANTOPEN,
         }
     }
-    let Some(index) = &mut open.wal_index else {
+    let Some(mut index) = open.wal_index() else {
         return ffi::SQLITE_IOERR_SHMOPEN;
     };
     match index.map(region as usize, size as usize, extend != 0) {
@@ -272,7 +279,7 @@ unsafe extern "C" fn x_shm_lock(
 ) -> c_int {
     // SAFETY: an open file.
     let open = unsafe { open(file) };
-    let Some(index) = &mut open.wal_index else {
+    let Some(mut index) = open.wal_index() else {
         return ffi::SQLITE_IOERR_SHMLOCK;
     };
     let (first, count) = (first as u32, count as u32);
@@ -288,7 +295,7 @@ unsafe extern "C" fn x_shm_lock(
 
 unsafe extern "C" fn x_shm_barrier(file: *mut ffi::sqlite3_file) {
     // SAFETY: an open file.
-    if let Some(index) = &mut unsafe { open(file) }.wal_index {
+    if let Some(mut index) = unsafe { open(file) }.wal_index() {
         // No pull here: it would make the two header copies differ in the middle of SQLite's
         // comparison. The deciding comparison always comes after a lock, and so after a pull.
         index.publish();
@@ -298,7 +305,7 @@ unsafe extern "C" fn x_shm_barrier(file: *mut ffi::sqlite3_file) {
 unsafe extern "C" fn x_shm_unmap(file: *mut ffi::sqlite3_file, remove: c_int) -> c_int {
     // SAFETY: an open file.
     if let Some(index) = unsafe { open(file) }.wal_index.take() {
-        index.close(remove != 0);
+        index.borrow_mut().close(remove != 0);
     }
     ffi::SQLITE_OK
 }

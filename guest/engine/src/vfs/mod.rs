@@ -7,11 +7,13 @@ mod file;
 mod locks;
 pub mod wal_index;
 
-use crate::ports::{Environment, FileError, FileKind, Files};
+use crate::ports::{Environment, FileError, FileKind, Files, SharedMemory};
 use crate::wal::INDEX_HEAD_BYTES;
 use libsqlite3_sys as ffi;
+use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
+use wal_index::WalIndex;
 
 /// What the database file is called towards SQLite. There are no paths in the guest.
 pub const DATABASE_NAME: &str = "database";
@@ -43,14 +45,28 @@ struct Context {
 }
 
 /// The files of a live database.
-struct Live(Rc<dyn Files>);
+struct Live {
+    files: Rc<dyn Files>,
+    /// The WAL-indexes of the connections that are open.
+    indexes: RefCell<Vec<Weak<RefCell<WalIndex>>>>,
+}
 
-impl FileSystem for Live {
+impl Live {
+    fn share(&self, memory: Box<dyn SharedMemory>) -> Rc<RefCell<WalIndex>> {
+        let index = Rc::new(RefCell::new(WalIndex::new(memory)));
+        let mut indexes = self.indexes.borrow_mut();
+        indexes.retain(|index| index.strong_count() > 0);
+        indexes.push(Rc::downgrade(&index));
+        index
+    }
+}
+
+impl FileSystem for Rc<Live> {
     unsafe fn open(&self, kind: FileKind, create: bool, out: *mut ffi::sqlite3_file) -> c_int {
-        match self.0.open(kind, create) {
+        match self.files.open(kind, create) {
             Ok(opened) => {
                 // SAFETY: promised by the caller.
-                unsafe { file::init(out, opened, Rc::clone(&self.0)) };
+                unsafe { file::init(out, opened, Rc::clone(self)) };
                 ffi::SQLITE_OK
             }
             Err(error) => open_code(&error),
@@ -58,7 +74,7 @@ impl FileSystem for Live {
     }
 
     fn delete(&self, kind: FileKind, sync_directory: bool) -> c_int {
-        match self.0.delete(kind, sync_directory) {
+        match self.files.delete(kind, sync_directory) {
             Ok(()) => ffi::SQLITE_OK,
             Err(FileError::NotFound) => ffi::SQLITE_IOERR_DELETE_NOENT,
             Err(_) => ffi::SQLITE_IOERR_DELETE,
@@ -66,11 +82,14 @@ impl FileSystem for Live {
     }
 
     fn exists(&self, kind: FileKind) -> bool {
-        self.0.exists(kind)
+        self.files.exists(kind)
     }
 
     fn sleep_micros(&self, micros: u32) {
-        self.0.sleep_micros(micros);
+        self.files.sleep_micros(micros);
+        for index in self.indexes.borrow().iter().filter_map(Weak::upgrade) {
+            index.borrow_mut().wake();
+        }
     }
 }
 
@@ -79,7 +98,11 @@ impl FileSystem for Live {
 /// # Panics
 /// When `name` holds a NUL byte.
 pub fn register(name: &str, files: Rc<dyn Files>, environment: Rc<dyn Environment>) -> c_int {
-    register_system(name, Box::new(Live(files)), environment)
+    let live = Live {
+        files,
+        indexes: RefCell::default(),
+    };
+    register_system(name, Box::new(Rc::new(live)), environment)
 }
 
 /// Registers any VFS under `name`, for as long as the process lives.

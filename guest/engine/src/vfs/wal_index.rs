@@ -10,6 +10,11 @@
 //!   before the database file is written. Push always comes before pull, so that a pull may
 //!   overwrite everything.
 //!
+//! Without a lock the copy ages. SQLite reads the header first, takes a lock, and begins again when
+//! the header has changed meanwhile, after a sleep that gets longer each time. So the copy is also
+//! pulled when SQLite **wakes**: under a writer without pauses the sleep alone would make each next
+//! attempt fail, for the ten seconds after which SQLite gives up.
+//!
 //! Pull loads ascending: header, then `nBackfill` and `aReadMark`, then the hash tables. A reader
 //! compares `nBackfill` with its header without a lock; an old `nBackfill` beside a new header is
 //! what must not be seen. Push stores the hash tables before the header, so that nobody finds a
@@ -177,6 +182,14 @@ impl WalIndex {
         self.pull();
     }
 
+    /// After a sleep between two attempts to begin to read. Under a lock nothing moves: what is
+    /// copied is what counts.
+    pub fn wake(&mut self) {
+        if self.exclusive | self.shared == 0 {
+            self.pull();
+        }
+    }
+
     /// Both header copies and `nBackfill` as the file holds them now; zeros when there is no region.
     pub fn header_bytes(&self) -> Vec<u8> {
         match self.regions.first() {
@@ -185,7 +198,7 @@ impl WalIndex {
         }
     }
 
-    pub fn close(mut self, remove: bool) {
+    pub fn close(&mut self, remove: bool) {
         self.push();
         if remove {
             self.memory.remove();
