@@ -27,6 +27,11 @@ const INDEX_READS: usize = 20;
 /// what is busy now is tried again at the next call.
 const LOCK_WAIT: Duration = Duration::from_millis(5);
 
+/// An app that writes without pauses has the write lock most of the time. Its gaps are short, and a
+/// busy handler's waits are too long for them.
+const GAP_TRIES: u32 = 30;
+const GAP_WAIT_MICROS: u32 = 300;
+
 pub struct Database {
     // In this order: the connections let go of their locks before the files are closed.
     /// Holds CHECKPOINT and, on the database file, SHARED.
@@ -320,9 +325,22 @@ impl Database {
         Ok(())
     }
 
-    /// Takes the write lock, if nobody has it: nothing more is committed until `end_bound`.
+    /// Takes the write lock, in a gap between two transactions of the app: nothing more is
+    /// committed until `end_bound`.
     pub fn begin_exclusive_bound(&self) -> Result<(), Error> {
-        Ok(self.bound.execute_batch("BEGIN IMMEDIATE")?)
+        let mut tries = 0..GAP_TRIES;
+        loop {
+            match self
+                .bound
+                .execute_batch("BEGIN IMMEDIATE")
+                .map_err(Error::from)
+            {
+                Err(Error::Busy(_)) if tries.next().is_some() => {
+                    self.files.sleep_micros(GAP_WAIT_MICROS);
+                }
+                result => return result,
+            }
+        }
     }
 
     pub fn is_bound(&self) -> bool {
