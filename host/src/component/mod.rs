@@ -70,6 +70,7 @@ pub struct Program {
     engine: Engine,
     component: Component,
     linker: Arc<Linker<State>>,
+    limits: Limits,
     /// What the stores of all instances have in common.
     shared: Shared,
 }
@@ -102,9 +103,20 @@ impl Program {
     /// Errors: the compiled code does not fit this machine (a processor without what the target
     /// takes for granted).
     pub fn load() -> wasmtime::Result<Program> {
-        let engine = limits::engine(EPOCH)?;
         // SAFETY: `build.rs` of this very program made these bytes with the same wasmtime.
-        let component = unsafe { Component::deserialize(&engine, COMPILED)? };
+        unsafe { Program::of(COMPILED, Limits::GENEROUS) }
+    }
+
+    /// Another component of the same world in its place, with the same powers.
+    ///
+    /// Errors: it wants more than this world has to give; otherwise as [`Program::load`].
+    ///
+    /// # Safety
+    /// wasmtime made these bytes when it compiled a component: they are code that is run as it is.
+    pub unsafe fn of(compiled: &[u8], limits: Limits) -> wasmtime::Result<Program> {
+        let engine = limits::engine(EPOCH)?;
+        // SAFETY: promised by the caller.
+        let component = unsafe { Component::deserialize(&engine, compiled)? };
         let mut linker = Linker::new(&engine);
         add_store(&mut linker, |state: &mut State| {
             state.used.heard();
@@ -120,6 +132,7 @@ impl Program {
             engine,
             component,
             linker: Arc::new(linker),
+            limits,
             shared: Shared::default(),
         })
     }
@@ -149,7 +162,7 @@ impl Program {
         progress: Progress,
     ) -> wasmtime::Result<Instance> {
         let state = State {
-            used: Used::new(Limits::GENEROUS),
+            used: Used::new(self.limits),
             table: ResourceTable::new(),
             // Nothing is preopened, inherited or allowed; only clocks and randomness are linked.
             wasi: WasiCtx::builder().build(),
@@ -159,7 +172,7 @@ impl Program {
             subject,
         };
         let mut store = Store::new(&self.engine, state);
-        limits::limit(&mut store, Limits::GENEROUS, EPOCH);
+        limits::limit(&mut store, self.limits, EPOCH);
         let replicate =
             bindings::Replicate::instantiate_async(&mut store, &self.component, &self.linker)
                 .await?;
