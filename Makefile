@@ -2,7 +2,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 # Natively the replicator crate is empty: it exists for wasm.
 NATIVE := --workspace
 
-.PHONY: build edge demo demo-edge edge-figures test sim sim-days sim-short mutants fuzz fuzz-short check figures traffic many screenshots release static-test
+.PHONY: build edge demo demo-edge edge-figures test sim sim-days sim-short mutants fuzz check figures traffic many screenshots release static-test
 
 # Examples want what tests want of each dependency: with them, wasmtime is compiled once for both.
 build:
@@ -56,11 +56,6 @@ mutants:
 fuzz:
 	scripts/setup fuzz
 	scripts/fuzz 600
-
-# The same for a moment, from the seeds that are kept.
-fuzz-short:
-	scripts/setup fuzz
-	scripts/fuzz 5
 
 check:
 	cargo fmt --check

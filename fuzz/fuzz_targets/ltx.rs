@@ -1,35 +1,3 @@
-//! An LTX file, in parts of any size. One that is sound has the index that says so.
 #![no_main]
 
-use engine::ltx::{Decoder, Event, Index, Parsed};
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|data: &[u8]| {
-    let Some((&how, file)) = data.split_first() else {
-        return;
-    };
-    let mut file = file.to_vec();
-    if how & 1 == 0 {
-        fuzz::sum_ltx(&mut file);
-    }
-    let mut decoder = Decoder::new();
-    let mut pages = Vec::new();
-    for part in file.chunks(usize::from(how >> 1) * 8 + 1) {
-        decoder.push(part);
-        loop {
-            match decoder.event() {
-                Ok(Some(Event::Page { pgno, .. })) => pages.push(pgno),
-                Ok(Some(_)) => {}
-                Ok(None) => break,
-                Err(_) => return,
-            }
-        }
-    }
-    if decoder.finish().is_err() {
-        return;
-    }
-    let Ok(Parsed::Complete(index)) = Index::parse(&file, file.len() as u64) else {
-        panic!("a sound file without an index");
-    };
-    assert!(index.entries.iter().map(|entry| entry.pgno).eq(pages));
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| made_up::ltx::run(data));

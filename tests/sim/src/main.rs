@@ -9,6 +9,8 @@
 mod app;
 mod app_files;
 mod bucket;
+#[cfg(test)]
+mod conditions;
 mod days;
 mod dice;
 mod disk;

@@ -123,7 +123,7 @@ impl Sky {
     }
 }
 
-const SKIES: [Sky; 9] = [
+pub const SKIES: [Sky; 9] = [
     Sky::Calm,
     Sky::Failing,
     Sky::LosingAnswers,

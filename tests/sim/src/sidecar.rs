@@ -40,12 +40,24 @@ pub struct Handle {
     pub process: Process,
     stop: Rc<Cell<bool>>,
     pub ended: Rc<RefCell<Option<Ended>>>,
+    probe: Rc<Cell<bool>>,
+    /// What it found out of the store, the last time that it looked.
+    pub probed: Rc<RefCell<Option<Probed>>>,
 }
+
+/// Whether the store honours conditions; an error: that could not be told.
+pub type Probed = Result<bool, wit::Error>;
 
 impl Handle {
     /// To be shipped to the end, and ended.
     pub fn stop(&self) {
         self.stop.set(true);
+    }
+
+    /// To look whether the store honours conditions.
+    pub fn probe(&self) {
+        self.probed.replace(None);
+        self.probe.set(true);
     }
 }
 
@@ -77,6 +89,8 @@ pub fn start(
         process: machine.start(Role::Sidecar),
         stop: Rc::default(),
         ended: Rc::default(),
+        probe: Rc::default(),
+        probed: Rc::default(),
     };
     let copy = handle.clone();
     let life = async move {
@@ -159,6 +173,7 @@ struct Driver<'a> {
 enum Event {
     Synced(Result<wit::Synced, wit::Error>),
     Compacted(Result<wit::Compacted, wit::Error>),
+    Probed(Probed),
     Time,
 }
 
@@ -171,6 +186,7 @@ impl<'a> Driver<'a> {
             .await?;
         let mut sync: Option<Call<'_, wit::Synced>> = None;
         let mut compact: Option<Call<'_, wit::Compacted>> = None;
+        let mut probe: Option<Call<'_, bool>> = None;
         let mut next_upkeep_us = clock.now_us();
         let mut give_up_us = None;
         loop {
@@ -199,6 +215,9 @@ impl<'a> Driver<'a> {
                 };
                 compact = Some(Box::pin(guest.call_compact(accessor, forced)));
             }
+            if self.handle.probe.take() {
+                probe = Some(Box::pin(guest.call_probe(accessor)));
+            }
             let mut wake = next_upkeep_us;
             for due in [
                 self.next_sync_us.filter(|_| sync.is_none()),
@@ -212,11 +231,17 @@ impl<'a> Driver<'a> {
                 let calls = pin!(async {
                     let sync = pin!(answer(&mut sync));
                     let compact = pin!(answer(&mut compact));
-                    match select(sync, compact).await {
+                    let probe = pin!(answer(&mut probe));
+                    match select(sync, select(compact, probe)).await {
                         Either::Left((result, _)) => {
                             Ok::<_, wasmtime::Error>(Event::Synced(result?))
                         }
-                        Either::Right((result, _)) => Ok(Event::Compacted(result?)),
+                        Either::Right((Either::Left((result, _)), _)) => {
+                            Ok(Event::Compacted(result?))
+                        }
+                        Either::Right((Either::Right((result, _)), _)) => {
+                            Ok(Event::Probed(result?))
+                        }
                     }
                 });
                 match select(calls, timer).await {
@@ -244,6 +269,7 @@ impl<'a> Driver<'a> {
                         return Ok(ended);
                     }
                 }
+                Event::Probed(result) => drop(self.handle.probed.replace(Some(result))),
                 Event::Time if clock.now_us() >= next_upkeep_us => {
                     next_upkeep_us = clock.now_us() + UPKEEP_US;
                     let waits = guest.call_maintain(accessor).await?;

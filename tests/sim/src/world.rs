@@ -7,7 +7,7 @@ use crate::guest::{Meanwhile, Program};
 use crate::judge;
 use crate::ledger::Ledger;
 use crate::machine::{Machine, Victim};
-use crate::sidecar::{self, Ended, Pace, Surroundings};
+use crate::sidecar::{self, Ended, Pace, Probed, Surroundings};
 use crate::tempo::{Tempo, settings};
 use crate::time::{Clock, Spawner};
 use crate::trace::Trace;
@@ -239,6 +239,20 @@ impl World {
             0 => machine.crash_now(victim),
             _ => machine.crash_in(calls, victim),
         }
+    }
+
+    /// What that site's sidecar finds out of the store; `None`: it ended meanwhile.
+    pub async fn probe(&mut self, site: usize) -> Result<Option<Probed>> {
+        self.start_sidecar(site);
+        let Some(sidecar) = self.sites[site].sidecar.clone() else {
+            return Ok(None);
+        };
+        sidecar.probe();
+        while sidecar.ended.borrow().is_none() && sidecar.probed.borrow().is_none() {
+            self.clock.sleep_ms(10).await;
+        }
+        self.look_at_sidecars()?;
+        Ok(sidecar.probed.take())
     }
 
     /// To be shipped to the end.

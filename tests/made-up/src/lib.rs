@@ -1,5 +1,18 @@
-//! What the targets share: files and a clock with an end, and checksums that a made-up file would
+//! Readers of what others wrote, fed with made-up input: each module has one, and what must hold
+//! whatever it is given. `fuzz/` drives them by coverage; `tests/short.rs` for a moment.
+//!
+//! Here is what they share: files and a clock with an end, and checksums that a made-up file would
 //! never have by itself.
+
+pub mod backup;
+pub mod config;
+pub mod hrana;
+pub mod index;
+pub mod ltx;
+pub mod plan;
+pub mod restore;
+pub mod s3;
+pub mod wal;
 
 use engine::ltx::Crc64;
 use engine::ports::{Environment, FileError, LiveFile, LockKind, LogLevel};
