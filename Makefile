@@ -2,7 +2,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 # Natively the replicator crate is empty: it exists for wasm.
 NATIVE := --workspace
 
-.PHONY: build edge demo demo-edge edge-figures test sim sim-days sim-short mutants fuzz check figures traffic many screenshots release static-test
+.PHONY: build edge demo demo-edge edge-figures test sim sim-days sim-short mutants fuzz check supply-chain advisories figures traffic many screenshots release static-test
 
 # Examples want what tests want of each dependency: with them, wasmtime is compiled once for both.
 build:
@@ -60,6 +60,16 @@ fuzz:
 check:
 	cargo fmt --check
 	cargo clippy $(NATIVE) --all-targets -- -D warnings
+
+# What it is made of: licences and sources of all crates, and lists of them in target/sbom.
+supply-chain:
+	scripts/setup supply-chain
+	scripts/supply-chain
+
+# Known vulnerabilities of the crates, by the database at github.com/rustsec.
+advisories:
+	scripts/setup supply-chain
+	cargo deny --all-features check advisories
 
 # What replication costs the app, in one table.
 figures: build

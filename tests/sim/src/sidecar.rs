@@ -55,6 +55,7 @@ impl Handle {
     }
 
     /// To look whether the store honours conditions.
+    #[cfg(test)]
     pub fn probe(&self) {
         self.probed.replace(None);
         self.probe.set(true);

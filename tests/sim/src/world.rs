@@ -7,7 +7,7 @@ use crate::guest::{Meanwhile, Program};
 use crate::judge;
 use crate::ledger::Ledger;
 use crate::machine::{Machine, Victim};
-use crate::sidecar::{self, Ended, Pace, Probed, Surroundings};
+use crate::sidecar::{self, Ended, Pace, Surroundings};
 use crate::tempo::{Tempo, settings};
 use crate::time::{Clock, Spawner};
 use crate::trace::Trace;
@@ -242,7 +242,8 @@ impl World {
     }
 
     /// What that site's sidecar finds out of the store; `None`: it ended meanwhile.
-    pub async fn probe(&mut self, site: usize) -> Result<Option<Probed>> {
+    #[cfg(test)]
+    pub async fn probe(&mut self, site: usize) -> Result<Option<sidecar::Probed>> {
         self.start_sidecar(site);
         let Some(sidecar) = self.sites[site].sidecar.clone() else {
             return Ok(None);
