@@ -9,8 +9,7 @@ use s3_protocol::limits::Patience;
 use s3_protocol::request::{Answer, Request};
 use s3_protocol::site::Site;
 use s3_protocol::{Bucket, Carrier, Condition, Range, S3Location, answer, site_of};
-use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 const NAMES: [&str; 8] = [
     "etag",
@@ -35,12 +34,17 @@ struct Said {
 /// Gives the answers one after the other, and then none.
 struct Script {
     site: Site,
-    answers: RefCell<Vec<Said>>,
+    answers: Mutex<Vec<Said>>,
 }
 
 impl Carrier for Script {
     async fn call(&self, request: &Request<'_>) -> Result<Answer, Failure> {
-        let Some(said) = self.answers.borrow_mut().pop() else {
+        let next = self
+            .answers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        let Some(said) = next else {
             return Err(Failure::unanswered("nothing more"));
         };
         let status = STATUS[usize::from(said.status) % STATUS.len()];
@@ -80,7 +84,7 @@ pub fn run(data: &[u8]) {
         ..S3Location::new("bucket", "path")
     };
     let site = site_of(&location).expect("a location");
-    let answers = RefCell::new(answers);
+    let answers = Mutex::new(answers);
     let bucket = Bucket::new(&location, Script { site, answers });
     let bucket = Arc::new(bucket.expect("a location"));
     let range = Range {

@@ -61,7 +61,7 @@ impl<O: Objects> Edge<O> {
             self.hold(name, pgno, page.into());
         }
         let mut map = Rc::clone(base);
-        Rc::make_mut(&mut map).apply(name, &header, &index);
+        Rc::make_mut(&mut map).apply(name, &header, index);
         Ok(self.confirm(map, began))
     }
 

@@ -93,7 +93,7 @@ impl<O: Objects> Edge<O> {
                     let contents = self.take_whole(&source, &object, &bytes)?;
                     self.check_page_size(&map, &object, &contents.header)?;
                     let next = Rc::make_mut(&mut map);
-                    next.apply(name, &contents.header, &contents.index);
+                    next.apply(name, &contents.header, contents.index);
                     self.confirm(Rc::clone(&map), began);
                     newest_ms = began;
                 }
@@ -191,7 +191,7 @@ impl<O: Objects> Edge<O> {
             outcome = contents.and_then(|contents| {
                 self.check_page_size(&map, object, &contents.header)?;
                 let map = Rc::make_mut(&mut map);
-                map.apply(object.name, &contents.header, &contents.index);
+                map.apply(object.name, &contents.header, contents.index);
                 Ok(())
             });
         }

@@ -76,7 +76,7 @@ impl PageMap {
     }
 
     /// Puts the next object's pages over what is there.
-    pub fn apply(&mut self, name: ObjectName, header: &Header, index: &[IndexEntry]) {
+    pub fn apply(&mut self, name: ObjectName, header: &Header, mut index: Vec<IndexEntry>) {
         let object = self.objects.len() as u32;
         self.objects.push(name);
         // Pages that were cut off in between do not come back.
@@ -87,15 +87,24 @@ impl PageMap {
             }
         }
         self.header = *header;
-        let slots = index.iter().map(|entry| {
-            let slot = Slot {
-                object,
-                length: entry.length,
-                offset: entry.offset,
-            };
-            (entry.pgno.0, slot)
-        });
-        if self.changed.len() + index.len() > FOLD_ABOVE {
+        let slot = |entry: IndexEntry| Slot {
+            object,
+            length: entry.length,
+            offset: entry.offset,
+        };
+        if self.table.is_empty() && self.changed.is_empty() {
+            // A slot is as long as an entry: the table of a big database takes over their memory.
+            let in_a_row = index
+                .iter()
+                .zip(1..)
+                .take_while(|(entry, pgno)| entry.pgno.0 == *pgno);
+            let others = index.split_off(in_a_row.count());
+            self.table = Rc::new(index.into_iter().map(slot).collect());
+            index = others;
+        }
+        let fold = self.changed.len() + index.len() > FOLD_ABOVE;
+        let slots = index.into_iter().map(|entry| (entry.pgno.0, slot(entry)));
+        if fold {
             let table = Rc::make_mut(&mut self.table);
             let changed = std::mem::take(&mut self.changed);
             table.resize(header.commit as usize, NOWHERE);
@@ -183,9 +192,9 @@ mod tests {
         map.apply(
             ObjectName::shipped(Txid(1)),
             &header(1, 6),
-            &index(&[1, 2, 3, 4, 5, 6]),
+            index(&[1, 2, 3, 4, 5, 6]),
         );
-        map.apply(ObjectName::shipped(Txid(2)), &header(2, 6), &index(&[4]));
+        map.apply(ObjectName::shipped(Txid(2)), &header(2, 6), index(&[4]));
         let run = |pgno, bytes| -> Vec<u32> {
             let run = map.run(Pgno(pgno), bytes);
             run.into_iter().map(|(pgno, _)| pgno.0).collect()
@@ -212,7 +221,7 @@ mod tests {
                 let pages: Vec<u32> = pages.iter().copied().filter(|page| page <= commit).collect();
                 model.retain(|page, _| page <= commit);
                 model.extend(pages.iter().map(|page| (*page, txid)));
-                map.apply(ObjectName::shipped(Txid(txid)), &header(txid, *commit), &index(&pages));
+                map.apply(ObjectName::shipped(Txid(txid)), &header(txid, *commit), index(&pages));
                 for page in 1..=300 {
                     let found = map.slot(Pgno(page)).map(|(name, _)| name.max.0);
                     prop_assert_eq!(found, model.get(&page).copied(), "page {}", page);

@@ -9,6 +9,7 @@ use crate::ltx::header::HEADER_BYTES;
 use crate::ltx::order::Order;
 use crate::ltx::{Crc64, Header, Index, Layout, ObjectName, Parsed, Tracking, tail_range};
 use crate::ports::{ByteRange, Entry, Environment, ObjectError, Objects};
+use crate::restore::apply::Piece;
 use crate::restore::error::{Damage, RestoreError};
 use crate::restore::plan::{Listed, Listing};
 use crate::units::Level;
@@ -39,8 +40,9 @@ pub enum Content {
     Whole(Vec<u8>),
     Index {
         index: Index,
-        /// Of the header.
-        checksum: Crc64,
+        /// What header and tail add to the file checksum.
+        head: Crc64,
+        tail: Piece,
     },
 }
 
@@ -154,7 +156,7 @@ impl<'a, O: Objects> Source<'a, O> {
         };
         // Both are waited for even if one fails: nothing is left in flight.
         let (head, index) = futures::join!(self.range(object, head), self.index(object));
-        let (head, index) = (head?, index?);
+        let (head, (index, tail)) = (head?, index?);
         let (header, tracking) = self.header(object, &head)?;
         check_index(&header, tracking, &index).map_err(|damage| self.damaged(object, damage))?;
         Ok(Opened {
@@ -162,7 +164,8 @@ impl<'a, O: Objects> Source<'a, O> {
             header,
             content: Content::Index {
                 index,
-                checksum: Crc64::of(&head),
+                head: Crc64::of(&head),
+                tail,
             },
         })
     }
@@ -185,13 +188,20 @@ impl<'a, O: Objects> Source<'a, O> {
         Ok((header, tracking))
     }
 
-    async fn index(&self, object: &Listed) -> Result<Index, RestoreError> {
+    /// An object's index, and what the bytes around it add to the file checksum.
+    async fn index(&self, object: &Listed) -> Result<(Index, Piece), RestoreError> {
         let mut range = tail_range(object.size);
         // The second answer holds all of the index, whatever the first one was.
         for _ in 0..2 {
             let tail = self.range(object, range).await?;
             match Index::parse(&tail, object.size).map_err(|why| self.damaged(object, why))? {
-                Parsed::Complete(index) => return Ok(index),
+                Parsed::Complete(index) => {
+                    let piece = Piece {
+                        checksum: index.tail_checksum(&tail),
+                        covered_bytes: index.tail_bytes,
+                    };
+                    return Ok((index, piece));
+                }
                 Parsed::NeedMore(more) => range = more,
             }
         }

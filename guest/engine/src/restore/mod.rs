@@ -282,13 +282,14 @@ impl<'a, O: Objects> Work<'a, O> {
             Content::Whole(bytes) => assembly
                 .whole(number, &bytes)
                 .map_err(|error| failed(self.source, &object, error))?,
-            Content::Index { index, checksum } => {
+            Content::Index { index, head, tail } => {
                 let pages = &mut assembly.pages;
                 let reading = pages::reading(pages, number, &index.entries, self.chunk_bytes);
                 let (chunks, whole) = match reading {
                     Reading::Ranges(chunks) => (chunks, None),
                     Reading::Whole(chunks) => {
-                        let whole = WholeRead::new(number, checksum, &index, chunks.len());
+                        let whole =
+                            WholeRead::new(number, head, tail, index.file_checksum, chunks.len());
                         self.wholes.push(whole);
                         (chunks, Some(self.wholes.len() - 1))
                     }

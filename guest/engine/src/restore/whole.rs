@@ -1,6 +1,6 @@
 //! Verifies the file checksum of an object that is read in chunks, which arrive in any order.
 
-use crate::ltx::{Crc64, Index};
+use crate::ltx::Crc64;
 use crate::restore::apply::Piece;
 use crate::restore::error::Damage;
 
@@ -16,16 +16,19 @@ pub struct WholeRead {
 }
 
 impl WholeRead {
-    pub fn new(object: u32, header: Crc64, index: &Index, chunks: usize) -> WholeRead {
+    pub fn new(
+        object: u32,
+        header: Crc64,
+        tail: Piece,
+        file_checksum: u64,
+        chunks: usize,
+    ) -> WholeRead {
         WholeRead {
             object,
             header,
             pieces: vec![Piece::default(); chunks],
-            tail: Piece {
-                checksum: index.tail_checksum,
-                covered_bytes: index.tail_bytes,
-            },
-            expected: index.file_checksum,
+            tail,
+            expected: file_checksum,
         }
     }
 

@@ -78,7 +78,7 @@ fn the_tail_gives_what_is_needed_to_check_a_file_read_in_pieces() {
         piece.update(page);
         checksum = checksum.followed_by(piece, 10 + page.len() as u64);
     }
-    let whole = checksum.followed_by(index.tail_checksum, index.tail_bytes);
+    let whole = checksum.followed_by(index.tail_checksum(bytes), index.tail_bytes);
     assert_eq!(whole.flagged(), index.file_checksum);
 }
 
