@@ -2,7 +2,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 # Natively the replicator crate is empty: it exists for wasm.
 NATIVE := --workspace
 
-.PHONY: build edge demo demo-edge edge-figures test sim sim-days sim-short mutants fuzz check supply-chain advisories figures traffic many screenshots release static-test
+.PHONY: build edge demo demo-edge edge-figures test sim sim-days sim-short mutants fuzz check supply-chain advisories bench screenshots release static-test
 
 # Examples want what tests want of each dependency: with them, wasmtime is compiled once for both.
 build:
@@ -71,25 +71,17 @@ advisories:
 	scripts/setup supply-chain
 	cargo deny --all-features check advisories
 
-# What replication costs the app, in one table.
-figures: build
+# What is released and Litestream side by side, into docs/benchmarks: an hour and a half.
+# ROWS="lag restore" only prints these; `target/debug/bench list` names them all.
+bench: build
 	scripts/setup test
-	$(TARGET)/debug/figures
-
-# What an hour of HedgeDoc costs at the store: requests, bytes sent, bytes kept. Three minutes.
-traffic: build
-	scripts/setup test
-	$(TARGET)/debug/traffic
+	scripts/release --here
+	SEAWALL_BIN=$(CURDIR)/dist/image/seawall $(TARGET)/debug/bench $(or $(ROWS),--write docs/benchmarks)
 
 # How fast a database in a bucket is, and what it reads. Five minutes.
 edge-figures: build
 	scripts/setup test
 	$(TARGET)/debug/edge-figures
-
-# What a hundred databases in one process cost. Four minutes.
-many: build
-	scripts/setup test
-	$(TARGET)/debug/many
 
 # The pictures of the status page in docs/images, of twenty minutes that are lived for them.
 screenshots: build

@@ -1,0 +1,107 @@
+//! A database, a proxy before the store that counts and delays, and a program beside it.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use end_to_end::process::Running;
+use end_to_end::program::Program;
+use end_to_end::proxy::{Proxy, Weather};
+use end_to_end::replica::{Replica, Settings};
+use end_to_end::scene::Machine;
+use rusqlite::{Connection, params};
+
+use crate::bench::Bench;
+
+/// Nothing that is waited for takes longer.
+pub const LIMIT: Duration = Duration::from_secs(300);
+
+/// What a start does beside its first sync is over by then.
+pub const SETTLED: Duration = Duration::from_secs(4);
+
+pub struct Stage {
+    pub machine: Machine,
+    pub proxy: Proxy,
+    /// The replica past the proxy: what we ask does not count.
+    pub direct: Replica,
+    pub sidecar: Running,
+    /// From the start of the program to its first object in the store.
+    pub first_ms: f64,
+}
+
+impl Stage {
+    /// Of a database that is `megabytes` long, when the first object is there.
+    pub fn start(
+        bench: &Bench,
+        program: Program,
+        megabytes: u64,
+        delay_ms: u64,
+        settings: &Settings,
+    ) -> Result<Stage> {
+        let machine = bench.scene.machine()?;
+        bench.database(&machine.db(), megabytes)?;
+        let proxy = Proxy::start(bench.store.s3)?;
+        proxy.set(delay(delay_ms));
+        let direct = Replica::on_s3(bench.store);
+        let start = Instant::now();
+        let replica = direct.through(&proxy);
+        let sidecar = program.replicate(&bench.scene, &machine.db(), &replica, settings)?;
+        direct.wait_for_txid(1, LIMIT)?;
+        let first_ms = ms(start);
+        Ok(Stage {
+            machine,
+            proxy,
+            direct,
+            sidecar,
+            first_ms,
+        })
+    }
+}
+
+/// Each request takes so much longer.
+pub fn delay(ms: u64) -> Weather {
+    if ms == 0 {
+        return Weather::default();
+    }
+    let half = ms / 2;
+    Weather {
+        before_ms: Some(half..half + 1),
+        after_ms: Some(ms - half..ms - half + 1),
+        ..Weather::default()
+    }
+}
+
+/// The config's intervals. Litestream looks for commits only each `monitor-interval`.
+pub fn settings(program: Program, sync_interval: Duration) -> Settings {
+    let mut db = Vec::new();
+    if program == Program::Litestream {
+        db.push(format!("monitor-interval: {}ms", sync_interval.as_millis()));
+    }
+    Settings {
+        sync_interval,
+        db,
+        ..Settings::default()
+    }
+}
+
+pub fn ms(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
+}
+
+/// A database in WAL mode, of which two thirds do not compress.
+pub fn fill(db: &Path, megabytes: u64) -> Result<()> {
+    let connection = Connection::open(db)?;
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;
+         CREATE TABLE filled(id INTEGER PRIMARY KEY, body BLOB, rest BLOB)",
+    )?;
+    // A row fills a page.
+    let rows = megabytes * 1_000_000 / 4096;
+    connection.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+         INSERT INTO filled SELECT i, randomblob(2600), zeroblob(1300) FROM n",
+        params![rows.max(1).cast_signed()],
+    )?;
+    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
+    Ok(())
+}
