@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use end_to_end::process::Running;
 use end_to_end::program::Program;
-use end_to_end::proxy::{Proxy, Weather};
+use end_to_end::proxy::{Exchange, Proxy, Weather};
 use end_to_end::replica::{Replica, Settings};
 use end_to_end::scene::Machine;
+use end_to_end::{now_ms, wait_for};
 use rusqlite::{Connection, params};
 
 use crate::bench::Bench;
@@ -25,8 +26,42 @@ pub struct Stage {
     /// The replica past the proxy: what we ask does not count.
     pub direct: Replica,
     pub sidecar: Running,
-    /// From the start of the program to its first object in the store.
-    pub first_ms: f64,
+    /// From the start of the program to its first object in the store, and the requests that took.
+    pub first: Reached,
+}
+
+/// When an object was complete.
+#[derive(Clone, Copy, Debug)]
+pub struct Reached {
+    pub ms: f64,
+    /// Until then.
+    pub requests: usize,
+}
+
+impl Reached {
+    /// Waits for the first object of level 0 that a proxy's log has as complete, which was so long
+    /// after `start_ms`.
+    pub fn first(proxy: &Proxy, start_ms: f64) -> Result<Reached> {
+        let end = wait_for("the first object of level 0", LIMIT, || {
+            let log = proxy.log();
+            let ends = log.iter().filter(|seen| completes(seen));
+            Ok(ends.map(|seen| seen.ended).min_by(f64::total_cmp))
+        })?;
+        let requests = proxy.log().iter().filter(|seen| seen.began < end).count();
+        Ok(Reached {
+            ms: end - start_ms,
+            requests,
+        })
+    }
+}
+
+/// Whether a request made an object of level 0 complete.
+fn completes(seen: &Exchange) -> bool {
+    let is_part = seen.target.contains("partNumber=");
+    let ends_upload = seen.method == "POST" && seen.target.contains("uploadId=");
+    let of_level_0 = seen.target.contains("/0000/");
+    let is_object = seen.puts_level(0) && !is_part || ends_upload && of_level_0;
+    is_object && seen.status == Some(200)
 }
 
 impl Stage {
@@ -43,17 +78,16 @@ impl Stage {
         let proxy = Proxy::start(bench.store.s3)?;
         proxy.set(delay(delay_ms));
         let direct = Replica::on_s3(bench.store);
-        let start = Instant::now();
+        let start_ms = now_ms();
         let replica = direct.through(&proxy);
         let sidecar = program.replicate(&bench.scene, &machine.db(), &replica, settings)?;
-        direct.wait_for_txid(1, LIMIT)?;
-        let first_ms = ms(start);
+        let first = Reached::first(&proxy, start_ms)?;
         Ok(Stage {
             machine,
             proxy,
             direct,
             sidecar,
-            first_ms,
+            first,
         })
     }
 }

@@ -63,7 +63,7 @@ const CASES: [Case; 4] = [
 fn measure(bench: &Bench, program: Program) -> Result<Measured> {
     let mut measured = Measured::default();
     for case in &CASES {
-        let lags = lags(bench, program, case)?;
+        let (lags, puts) = lags(bench, program, case)?;
         let name = match case.delay_ms {
             0 => format!("{} ms", case.interval_ms),
             delay => format!("{} ms, +{delay} ms", case.interval_ms),
@@ -76,12 +76,15 @@ fn measure(bench: &Bench, program: Program) -> Result<Measured> {
         measured.figures.extend(figures.map(|(what, value, aim)| {
             Figure::new(format!("{name}: {what}"), "ms", value).aim(Aim::AtMost(aim))
         }));
+        let put = Figure::new(format!("{name}: its PUT, p50"), "ms", puts.p50_ms);
+        measured.figures.push(put);
         measured.series.push(distribution(name, lags));
     }
     Ok(measured)
 }
 
-fn lags(bench: &Bench, program: Program, case: &Case) -> Result<Vec<f64>> {
+/// The lags, and the PUTs for themselves.
+fn lags(bench: &Bench, program: Program, case: &Case) -> Result<(Vec<f64>, Spread)> {
     let mut settings = settings(program, Duration::from_millis(case.interval_ms));
     // The WAL must not start again: its size is how a commit is found in an object.
     settings
@@ -95,13 +98,18 @@ fn lags(bench: &Bench, program: Program, case: &Case) -> Result<Vec<f64>> {
     let log = load.stop()?;
     std::thread::sleep(Duration::from_secs(2));
     let lags = durable_after_ms(&log.acks, &stage.proxy.log());
+    let puts = stage.proxy.log();
+    let puts = puts
+        .iter()
+        .filter(|put| put.puts_level(0) && put.status == Some(200));
+    let puts = Spread::of(puts.map(|put| put.ended - put.began).collect())?;
     let (found, all) = (lags.len(), log.acks.len());
     ensure!(
         found * 10 >= all * 9,
         "only {found} of {all} commits were found in objects"
     );
     stage.sidecar.terminate(LIMIT)?.ok()?;
-    Ok(lags)
+    Ok((lags, puts))
 }
 
 /// The share of values, in percent, that are not above each value.

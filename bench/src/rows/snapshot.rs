@@ -42,7 +42,7 @@ fn measure(bench: &Bench, program: Program) -> Result<Measured> {
     while start.elapsed() < AFTER && stage.direct.level(SNAPSHOTS)?.is_empty() {
         std::thread::sleep(Duration::from_millis(200));
     }
-    let snapshot_ms = stage.first_ms + ms(start);
+    let snapshot_ms = stage.first.ms + ms(start);
     let is_there = !stage.direct.level(SNAPSHOTS)?.is_empty();
     std::thread::sleep(AFTER.saturating_sub(start.elapsed()));
     let after = Usage::of(stage.sidecar.pid())?;
@@ -59,7 +59,7 @@ fn measure(bench: &Bench, program: Program) -> Result<Measured> {
     std::fs::remove_file(&restored)?;
     stage.machine.lose()?;
     let mut figures = vec![
-        Figure::new("first object complete", "s", stage.first_ms / 1000.0).aim(Aim::AtMost(10.0)),
+        Figure::new("first object complete", "s", stage.first.ms / 1000.0).aim(Aim::AtMost(10.0)),
         Figure::new("processor until then", "s", first.cpu_s).aim(Aim::AtMost(12.0)),
         Figure::new("processor after a minute", "s", after.cpu_s),
         Figure::new("most memory", "MB", after.peak_rss_mb).aim(Aim::AtMost(64.0)),

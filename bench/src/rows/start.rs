@@ -1,15 +1,16 @@
 //! From the start of the program to an object in the store.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
+use end_to_end::now_ms;
 use end_to_end::program::Program;
 use end_to_end::shell::sql;
 
 use super::Row;
 use crate::bench::Bench;
 use crate::report::{Aim, Figure, Measured};
-use crate::stage::{LIMIT, Stage, ms, settings};
+use crate::stage::{LIMIT, Reached, Stage, settings};
 
 pub const ROW: Row = Row {
     name: "start",
@@ -26,27 +27,23 @@ fn measure(bench: &Bench, program: Program) -> Result<Measured> {
     for interval_ms in [1000, 10] {
         let settings = settings(program, Duration::from_millis(interval_ms));
         let stage = Stage::start(bench, program, 1, 0, &settings)?;
-        let requests = stage.proxy.log().len();
         stage.sidecar.terminate(LIMIT)?.ok()?;
-        let txid = stage.direct.txid()?;
         let note = "CREATE TABLE IF NOT EXISTS away(n INTEGER); INSERT INTO away VALUES (1)";
         sql(&bench.scene, &stage.machine.db(), note)?;
         stage.proxy.clear_log();
-        let start = Instant::now();
+        let start_ms = now_ms();
         let replica = stage.direct.through(&stage.proxy);
         let again = program.replicate(&bench.scene, &stage.machine.db(), &replica, &settings)?;
-        stage.direct.wait_for_txid(txid + 1, LIMIT)?;
-        let again_ms = ms(start);
-        let again_requests = stage.proxy.log().len();
+        let back = Reached::first(&stage.proxy, start_ms)?;
         again.terminate(LIMIT)?.ok()?;
         let figure = |what: &str, unit, value, aim| {
             Figure::new(format!("{interval_ms} ms: {what}"), unit, value).aim(Aim::AtMost(aim))
         };
         figures.extend([
-            figure("first", "ms", stage.first_ms, 50.0),
-            figure("requests until then", "", requests as f64, 5.0),
-            figure("again", "ms", again_ms, 50.0),
-            figure("requests until then, again", "", again_requests as f64, 5.0),
+            figure("first", "ms", stage.first.ms, 50.0),
+            figure("requests until then", "", stage.first.requests as f64, 5.0),
+            figure("again", "ms", back.ms, 50.0),
+            figure("requests until then, again", "", back.requests as f64, 5.0),
         ]);
     }
     Ok(figures.into())

@@ -84,6 +84,7 @@ impl Driver {
             compacting: Health::new(Task::Compacting, self.name.clone(), telling()),
             schedule: Schedule::new(),
             next: Some(Instant::now()),
+            paced: false,
             look_again: FIRST_LOOK_AGAIN,
             probe_due: Some(Instant::now()),
             conditions: self.conditions,

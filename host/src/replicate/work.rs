@@ -48,6 +48,9 @@ pub struct Work<'a> {
     pub schedule: Schedule,
     /// When `sync` is called next; None: when something is noticed.
     pub next: Option<Instant>,
+    /// What is noticed does not make `next` sooner: the sync interval has to pass, or a store that
+    /// failed is left alone for a while.
+    pub paced: bool,
     pub look_again: Duration,
     /// When the store is to be asked whether it honours conditional writes; None: that is known, or
     /// being asked.
@@ -166,9 +169,11 @@ impl<'a> Work<'a> {
                         self.next.get_or_insert_with(Instant::now);
                     }
                 }
-                () = changed.notified(), if idle => {
+                () = changed.notified(), if idle && !(self.paced && self.next.is_some()) => {
                     self.look_again = FIRST_LOOK_AGAIN;
-                    self.next.get_or_insert_with(Instant::now);
+                    // A transaction that is being written is many notices.
+                    let soon = Instant::now().max(sync_began + FIRST_LOOK_AGAIN);
+                    self.next = Some(self.next.map_or(soon, |next| next.min(soon)));
                 }
                 () = sleep_until(wake.map_or_else(Instant::now, |(moment, _)| moment)),
                     if wake.is_some() =>
@@ -220,6 +225,7 @@ impl<'a> Work<'a> {
                     _ => RETRY,
                 };
                 self.next = Some(Instant::now() + wait);
+                self.paced = true;
             }
         }
         if self.waiting.is_anybody_here() {
@@ -303,6 +309,7 @@ impl<'a> Work<'a> {
             self.notice.renew();
         }
         self.live = live;
+        self.paced = live && (uploaded || synced.behind);
         self.next = if !live {
             // Its directory may not even be there, so that nobody can watch it.
             Some(now + UPKEEP)
