@@ -47,6 +47,7 @@ pub struct Notice {
     files: Vec<PathBuf>,
     watch: Watch,
     directory: Option<Directory>,
+    resting: bool,
     database: PathBuf,
 }
 
@@ -78,6 +79,7 @@ impl Watch {
             files: Vec::new(),
             watch: self.clone(),
             directory: None,
+            resting: false,
             database: database.to_owned(),
         };
         notice.renew();
@@ -147,6 +149,19 @@ impl Notice {
         }
         drop(listeners);
         self.directory = Some(directory);
+    }
+
+    /// Nothing is to be told for a while: an app that commits a thousand times a second would be
+    /// heard each time. What happens meanwhile is not told later either.
+    pub fn rest(&mut self) {
+        self.resting = self.directory.take().is_some();
+    }
+
+    /// The end of [`rest`](Self::rest).
+    pub fn listen(&mut self) {
+        if std::mem::take(&mut self.resting) {
+            self.renew();
+        }
     }
 
     fn stop_listening(&mut self) {
@@ -270,6 +285,23 @@ mod tests {
         fs::write(real.join("two"), "x").unwrap();
         assert!(heard(&one, LONG).await);
         assert!(heard(&two, LONG).await);
+    }
+
+    #[tokio::test]
+    async fn who_rests_hears_nothing_and_does_not_keep_others_from_hearing() {
+        let place = tempfile::tempdir().unwrap();
+        let watch = Watch::new();
+        let mut one = watch.database(&place.path().join("one"));
+        let two = watch.database(&place.path().join("two"));
+        one.rest();
+        fs::write(place.path().join("two"), "x").unwrap();
+        assert!(heard(&two, LONG).await);
+        drop(two);
+        fs::write(place.path().join("one"), "x").unwrap();
+        assert!(!heard(&one, SHORT).await);
+        one.listen();
+        fs::write(place.path().join("one"), "y").unwrap();
+        assert!(heard(&one, LONG).await);
     }
 
     #[tokio::test]

@@ -26,6 +26,9 @@ const UPKEEP: Duration = Duration::from_millis(250);
 const RETRY: Duration = Duration::from_millis(500);
 /// A database that is locked is tried again after this long.
 const RETRY_BUSY: Duration = Duration::from_millis(50);
+/// Notices are switched off for a pause that is longer, and on again: both cost as much as some
+/// notices.
+const WORTH_A_REST: Duration = Duration::from_millis(50);
 /// A store that did not tell whether it honours conditional writes is asked again after this long.
 const PROBE_AGAIN: Duration = Duration::from_secs(60);
 /// The WAL is written before SQLite says in its index that the frames are committed, and that is
@@ -158,6 +161,8 @@ impl<'a> Work<'a> {
                 }
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
                     self.next = None;
+                    // Before the look: whatever comes after it is noticed.
+                    self.notice.listen();
                     sync_began = Instant::now();
                     self.waiting.begins();
                     self.desk.begins(SYNC);
@@ -325,6 +330,10 @@ impl<'a> Work<'a> {
         };
         if uploaded || synced.behind {
             self.look_again = FIRST_LOOK_AGAIN;
+        }
+        let pause = self.next.map(|next| next.saturating_duration_since(now));
+        if self.paced && pause.is_some_and(|pause| pause > WORTH_A_REST) {
+            self.notice.rest();
         }
     }
 
