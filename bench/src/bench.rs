@@ -1,21 +1,14 @@
-//! How a row is measured: the programs take turns, each time in the other order.
+//! What all rows share: the store, a place for files, databases that are filled once.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use end_to_end::program::Program;
+use anyhow::Result;
 use end_to_end::scene::Scene;
 use end_to_end::weed::Store;
-
-use crate::report::{Measured, RowReport};
-use crate::rows::Row;
-use crate::stage;
-
-/// Who is measured, in the order of the table's columns.
-pub const BOTH: [Program; 2] = [Program::Seawall, Program::Litestream];
+use rusqlite::{Connection, params};
 
 /// What all rows share.
 pub struct Bench {
@@ -53,7 +46,7 @@ impl Bench {
             Some(template) => template,
             None => {
                 let template = self.scene.fresh("template.db");
-                stage::fill(&template, megabytes)?;
+                fill(&template, megabytes)?;
                 self.filled.borrow_mut().insert(megabytes, template.clone());
                 template
             }
@@ -61,21 +54,22 @@ impl Bench {
         std::fs::copy(&template, db)?;
         Ok(())
     }
+}
 
-    pub fn measure(&self, row: &'static Row, rounds: usize) -> Result<RowReport> {
-        let mut report = RowReport::new(row);
-        for round in 0..rounds.min(row.rounds) {
-            let mut turns = BOTH;
-            if round % 2 == 1 {
-                turns.reverse();
-            }
-            for program in turns {
-                eprintln!("{}: {}, round {}", row.name, program.name(), round + 1);
-                let measured: Measured = (row.measure)(self, program)
-                    .with_context(|| format!("{}, {}", row.name, program.name()))?;
-                report.push(program, measured);
-            }
-        }
-        Ok(report)
-    }
+/// A database in WAL mode, of which two thirds do not compress.
+fn fill(db: &Path, megabytes: u64) -> Result<()> {
+    let connection = Connection::open(db)?;
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;
+         CREATE TABLE filled(id INTEGER PRIMARY KEY, body BLOB, rest BLOB)",
+    )?;
+    // A row fills a page.
+    let rows = megabytes * 1_000_000 / 4096;
+    connection.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+         INSERT INTO filled SELECT i, randomblob(2600), zeroblob(1300) FROM n",
+        params![rows.max(1).cast_signed()],
+    )?;
+    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
+    Ok(())
 }

@@ -4,6 +4,7 @@
 //! `bench lag restore` measures only these. Each row is a module of [`rows`].
 
 mod bench;
+mod measured;
 mod picture;
 mod report;
 mod rows;
@@ -18,7 +19,8 @@ use end_to_end::scene::Scene;
 use end_to_end::weed::SeaweedFs;
 
 use crate::bench::Bench;
-use crate::report::Report;
+use crate::measured::BOTH;
+use crate::report::{Report, RowReport};
 use crate::rows::{ROWS, Row};
 
 /// Measures Seawall and Litestream side by side.
@@ -70,7 +72,7 @@ fn main() -> Result<()> {
     let bench = Bench::new(scene, weed.store, words.quick);
     let mut report = Report::new(rounds, words.quick)?;
     for row in rows {
-        report.push(bench.measure(row, rounds)?);
+        report.push(measure(&bench, row, rounds)?);
         // What has been measured is kept, whatever becomes of the rest.
         if let Some(dir) = &words.write {
             report.write(dir)?;
@@ -89,4 +91,22 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Row>> {
         row.with_context(|| format!("no row is called {name}; `bench list` names them"))
     });
     found.collect()
+}
+
+/// The programs take turns, each time in the other order.
+fn measure(bench: &Bench, row: &'static Row, rounds: usize) -> Result<RowReport> {
+    let mut report = RowReport::new(row);
+    for round in 0..rounds.min(row.rounds) {
+        let mut turns = BOTH;
+        if round % 2 == 1 {
+            turns.reverse();
+        }
+        for program in turns {
+            eprintln!("{}: {}, round {}", row.name, program.name(), round + 1);
+            let measured = (row.measure)(bench, program);
+            let measured = measured.with_context(|| format!("{}, {}", row.name, program.name()))?;
+            report.push(program, measured);
+        }
+    }
+    Ok(report)
 }

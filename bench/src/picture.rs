@@ -5,8 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use plotters::prelude::*;
 
-use crate::report::Series;
-use crate::rows::Row;
+use crate::measured::{Picture, Series};
 
 const SIZE: (u32, u32) = (760, 420);
 const FONT: &str = "sans-serif";
@@ -23,18 +22,6 @@ const THEIRS: [RGBColor; 4] = [
     RGBColor(253, 141, 60),
     RGBColor(253, 190, 133),
 ];
-
-/// What the axes say. Both are logarithmic where values differ by orders of magnitude.
-#[derive(Clone, Copy)]
-pub struct Picture {
-    pub x: &'static str,
-    pub y: &'static str,
-    pub logarithmic: bool,
-}
-
-pub fn of(row: &Row) -> Option<Picture> {
-    row.picture
-}
 
 pub fn draw(path: &Path, title: &str, picture: Picture, series: &[Series]) -> Result<()> {
     let points = || series.iter().flat_map(|of| of.points.iter().copied());

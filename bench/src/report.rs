@@ -7,67 +7,9 @@ use anyhow::{Context, Result};
 use end_to_end::program::Program;
 use serde::Serialize;
 
-use crate::bench::BOTH;
+use crate::measured::{Aim, BOTH, Measured, Series};
 use crate::picture;
 use crate::rows::Row;
-
-/// One number of one turn.
-#[derive(Clone, Debug)]
-pub struct Figure {
-    pub what: String,
-    pub unit: &'static str,
-    pub value: f64,
-    pub aim: Option<Aim>,
-}
-
-/// What Seawall is to reach.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Aim {
-    AtMost(f64),
-    AtLeast(f64),
-    /// Of what Litestream has in the same run.
-    Share(f64),
-}
-
-impl Figure {
-    pub fn new(what: impl Into<String>, unit: &'static str, value: f64) -> Figure {
-        Figure {
-            what: what.into(),
-            unit,
-            value,
-            aim: None,
-        }
-    }
-
-    pub fn aim(mut self, aim: Aim) -> Figure {
-        self.aim = Some(aim);
-        self
-    }
-}
-
-/// A line of a picture.
-#[derive(Clone, Debug, Serialize)]
-pub struct Series {
-    pub name: String,
-    pub points: Vec<(f64, f64)>,
-}
-
-/// What one turn of one program gave.
-#[derive(Clone, Debug, Default)]
-pub struct Measured {
-    pub figures: Vec<Figure>,
-    pub series: Vec<Series>,
-}
-
-impl From<Vec<Figure>> for Measured {
-    fn from(figures: Vec<Figure>) -> Measured {
-        Measured {
-            figures,
-            series: Vec::new(),
-        }
-    }
-}
 
 /// A figure in all rounds.
 #[derive(Debug, Serialize)]
@@ -258,7 +200,7 @@ impl Report {
                 text += &line.markdown();
                 text.push('\n');
             }
-            if picture::of(row.row).is_some() {
+            if row.row.picture.is_some() {
                 let _ = write!(text, "\n![{}]({}.svg)\n", row.title, row.name);
             }
         }
@@ -281,7 +223,7 @@ impl Report {
         put("README.md", head + &self.table())?;
         put("results.json", serde_json::to_string_pretty(self)? + "\n")?;
         for row in &self.rows {
-            if let Some(picture) = picture::of(row.row) {
+            if let Some(picture) = row.row.picture {
                 let path = dir.join(format!("{}.svg", row.name));
                 picture::draw(&path, row.title, picture, &row.series)?;
             }

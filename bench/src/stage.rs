@@ -1,6 +1,5 @@
 //! A database, a proxy before the store that counts and delays, and a program beside it.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -10,7 +9,6 @@ use end_to_end::proxy::{Exchange, Proxy, Weather};
 use end_to_end::replica::{Replica, Settings};
 use end_to_end::scene::Machine;
 use end_to_end::{now_ms, wait_for};
-use rusqlite::{Connection, params};
 
 use crate::bench::Bench;
 
@@ -120,22 +118,4 @@ pub fn settings(program: Program, sync_interval: Duration) -> Settings {
 
 pub fn ms(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1000.0
-}
-
-/// A database in WAL mode, of which two thirds do not compress.
-pub fn fill(db: &Path, megabytes: u64) -> Result<()> {
-    let connection = Connection::open(db)?;
-    connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;
-         CREATE TABLE filled(id INTEGER PRIMARY KEY, body BLOB, rest BLOB)",
-    )?;
-    // A row fills a page.
-    let rows = megabytes * 1_000_000 / 4096;
-    connection.execute(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-         INSERT INTO filled SELECT i, randomblob(2600), zeroblob(1300) FROM n",
-        params![rows.max(1).cast_signed()],
-    )?;
-    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
-    Ok(())
 }

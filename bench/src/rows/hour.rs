@@ -16,8 +16,7 @@ use end_to_end::workload;
 
 use super::Row;
 use crate::bench::Bench;
-use crate::picture::Picture;
-use crate::report::{Aim, Figure, Measured, Series};
+use crate::measured::{Aim, Figure, Measured, Picture, Series};
 use crate::stage::LIMIT;
 
 pub const ROW: Row = Row {

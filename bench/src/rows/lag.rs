@@ -9,8 +9,7 @@ use end_to_end::shell::Load;
 
 use super::Row;
 use crate::bench::Bench;
-use crate::picture::Picture;
-use crate::report::{Aim, Figure, Measured, Series};
+use crate::measured::{Aim, Figure, Measured, Picture, Series};
 use crate::stage::{LIMIT, SETTLED, Stage, settings};
 
 pub const ROW: Row = Row {

@@ -8,7 +8,7 @@ use end_to_end::program::Program;
 
 use super::Row;
 use crate::bench::Bench;
-use crate::report::{Aim, Figure, Measured};
+use crate::measured::{Aim, Figure, Measured};
 use crate::stage::{LIMIT, SETTLED, Stage, settings};
 use crate::writer::Writer;
 

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::Row;
 use crate::bench::Bench;
-use crate::report::{Aim, Figure, Measured};
+use crate::measured::{Aim, Figure, Measured};
 use crate::stage::{SETTLED, Stage, settings};
 
 pub const ROW: Row = Row {

@@ -11,7 +11,7 @@ use end_to_end::shell::Load;
 use super::Row;
 use super::restore::run;
 use crate::bench::Bench;
-use crate::report::{Aim, Figure, Measured};
+use crate::measured::{Aim, Figure, Measured};
 use crate::stage::{LIMIT, Stage, delay, ms, settings};
 
 pub const ROW: Row = Row {

@@ -17,8 +17,7 @@ use anyhow::Result;
 use end_to_end::program::Program;
 
 use crate::bench::Bench;
-use crate::picture::Picture;
-use crate::report::Measured;
+use crate::measured::{Measured, Picture};
 
 pub struct Row {
     pub name: &'static str,

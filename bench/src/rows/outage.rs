@@ -11,7 +11,7 @@ use end_to_end::wait_for;
 
 use super::Row;
 use crate::bench::Bench;
-use crate::report::{Aim, Figure, Measured};
+use crate::measured::{Aim, Figure, Measured};
 use crate::stage::{LIMIT, SETTLED, Stage, ms, settings};
 
 pub const ROW: Row = Row {

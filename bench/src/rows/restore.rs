@@ -13,8 +13,7 @@ use end_to_end::replica::Replica;
 
 use super::Row;
 use crate::bench::Bench;
-use crate::picture::Picture;
-use crate::report::{Aim, Figure, Measured, Series};
+use crate::measured::{Aim, Figure, Measured, Picture, Series};
 use crate::stage::{LIMIT, Stage, delay, ms, settings};
 use crate::writer::Writer;
 

@@ -5,7 +5,7 @@ use end_to_end::program::Program;
 
 use super::Row;
 use crate::bench::Bench;
-use crate::report::{Aim, Figure, Measured};
+use crate::measured::{Aim, Figure, Measured};
 
 pub const ROW: Row = Row {
     name: "size",

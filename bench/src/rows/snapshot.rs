@@ -9,7 +9,7 @@ use end_to_end::upkeep::SNAPSHOTS;
 
 use super::Row;
 use crate::bench::Bench;
-use crate::report::{Aim, Figure, Measured};
+use crate::measured::{Aim, Figure, Measured};
 use crate::stage::{LIMIT, Stage, ms, settings};
 
 pub const ROW: Row = Row {

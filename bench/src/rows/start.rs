@@ -9,7 +9,7 @@ use end_to_end::shell::sql;
 
 use super::Row;
 use crate::bench::Bench;
-use crate::report::{Aim, Figure, Measured};
+use crate::measured::{Aim, Figure, Measured};
 use crate::stage::{LIMIT, Reached, Stage, settings};
 
 pub const ROW: Row = Row {

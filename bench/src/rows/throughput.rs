@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Row;
 use crate::bench::Bench;
-use crate::report::{Aim, Figure, Measured};
+use crate::measured::{Aim, Figure, Measured};
 use crate::stage::{LIMIT, SETTLED, Stage, settings};
 use crate::writer::{Writer, Written};
 

@@ -1,7 +1,8 @@
 //! How a database is let go of: everything is shipped first, within the time limit.
 
 use super::Stop;
-use super::work::{Call, Work, answer};
+use super::call::{Call, answer};
+use super::work::Work;
 use crate::component::{State, wit};
 use crate::exit::Code;
 use std::time::Duration;

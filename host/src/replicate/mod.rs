@@ -1,5 +1,6 @@
 //! `seawall replicate`: keeps replicas up to date until it is told to stop.
 
+mod call;
 mod compaction;
 mod desk;
 mod driver;

@@ -1,6 +1,7 @@
 //! Decides when one database is synced, compacted and looked after; the component decides what
 //! that means.
 
+use super::call::{Call, answer};
 use super::compaction::Schedule;
 use super::desk::{Ask, Desk, Phase, Standing};
 use super::notice::Notice;
@@ -11,8 +12,6 @@ use super::{Shutdown, Stop};
 use crate::component::{State, bindings, text, wit};
 use crate::exit::Code;
 use crate::health::{self, Health};
-use std::future::pending;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, watch};
@@ -63,22 +62,6 @@ pub struct Work<'a> {
     /// The database was open after the last call of `sync`.
     pub live: bool,
     pub name: String,
-}
-
-/// A call that is under way.
-pub type Call<'a, T> =
-    Pin<Box<dyn Future<Output = wasmtime::Result<Result<T, wit::Error>>> + Send + 'a>>;
-
-/// The answer of the call that is under way, if one is.
-pub async fn answer<T>(call: &mut Option<Call<'_, T>>) -> wasmtime::Result<Result<T, wit::Error>> {
-    match call {
-        Some(under_way) => {
-            let answer = under_way.await;
-            *call = None;
-            answer
-        }
-        None => pending().await,
-    }
 }
 
 fn unix_ms() -> u64 {
