@@ -139,10 +139,6 @@ impl Ledger {
         self.inner().claims.push(claim);
     }
 
-    pub fn last_claim(&self) -> Option<Claim> {
-        self.inner().claims.last().copied()
-    }
-
     /// Is `older` among what led to `newer`?
     pub fn leads_to(&self, older: u64, newer: u64) -> bool {
         let inner = self.inner();

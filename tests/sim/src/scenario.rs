@@ -310,7 +310,7 @@ async fn take(world: &mut World, step: Step) -> Result<()> {
             let full = full && world.is_first_machine();
             world.sites[site].machine.disk.set_full(full);
         }
-        Step::Clock { ahead_ms } => world.sites[site].machine.set_clock_ahead(ahead_ms),
+        Step::Clock { ahead_ms } => world.set_clock(site, ahead_ms),
         Step::Check => world.check_replica().await?,
         Step::Peer => days::ask_peer(&world.bucket.objects())?,
     }

@@ -24,6 +24,10 @@ pub struct Site {
     fenced: bool,
 }
 
+/// Where two machines write, no clock is further ahead than this: it would delete objects of level 0
+/// that the other has yet to find (docs/threat-model.md, "Time").
+const CONTESTED_AHEAD_MS: i64 = 2_000;
+
 pub struct World {
     pub clock: Clock,
     pub spawner: Spawner,
@@ -129,9 +133,18 @@ impl World {
     pub fn can_be_contested(&self) -> bool {
         let known = |site: &Site| {
             site.machine.spare();
-            !site.machine.disk.was_full() && !site.machine.disk.has_lost_power()
+            let clock = site.machine.clock_ahead_ms() <= CONTESTED_AHEAD_MS;
+            clock && !site.machine.disk.was_full() && !site.machine.disk.has_lost_power()
         };
         self.sites.len() < 2 && !self.bucket.objects().is_empty() && self.sites.iter().all(known)
+    }
+
+    pub fn set_clock(&self, site: usize, ahead_ms: i64) {
+        let ahead_ms = match self.contested {
+            true => ahead_ms.min(CONTESTED_AHEAD_MS),
+            false => ahead_ms,
+        };
+        self.sites[site].machine.set_clock_ahead(ahead_ms);
     }
 
     fn app_on(&self, machine: &Machine) -> App {
@@ -369,11 +382,12 @@ impl World {
         Ok(())
     }
 
-    /// Was the newest commit of that app said to be durable?
+    /// Was the newest commit of that app said to be durable, by whomever?
     fn is_claimed(&self, site: usize) -> bool {
         let head = self.app(site).contents().head;
-        let claim = self.ledger.last_claim().map(|claim| claim.commit);
-        claim.is_some_and(|claim| claim >= head || self.ledger.leads_to(head, claim))
+        let claims = self.ledger.claimed();
+        let mut newest_first = claims.iter().rev();
+        newest_first.any(|claim| self.ledger.leads_to(head, claim.commit))
     }
 
     pub fn counts(&self) -> Counts {
