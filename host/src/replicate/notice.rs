@@ -48,6 +48,8 @@ pub struct Notice {
     watch: Watch,
     directory: Option<Directory>,
     resting: bool,
+    /// The log says that changes are noticed by a timer only.
+    told: bool,
     database: PathBuf,
 }
 
@@ -80,6 +82,7 @@ impl Watch {
             watch: self.clone(),
             directory: None,
             resting: false,
+            told: false,
             database: database.to_owned(),
         };
         notice.renew();
@@ -133,11 +136,14 @@ impl Notice {
         let directory = match self.watch.directory(parent) {
             Ok(directory) => directory,
             Err(error) => {
-                let database = database.display().to_string();
-                tracing::warn!(database, "changes are noticed by a timer only: {error}");
+                if !std::mem::replace(&mut self.told, true) {
+                    let database = database.display().to_string();
+                    tracing::warn!(database, "changes are noticed by a timer only: {error}");
+                }
                 return;
             }
         };
+        (self.resting, self.told) = (false, false);
         let name = database.file_name().unwrap_or_default();
         let file = directory.path.join(name);
         self.stop_listening();
@@ -154,12 +160,12 @@ impl Notice {
     /// Nothing is to be told for a while: an app that commits a thousand times a second would be
     /// heard each time. What happens meanwhile is not told later either.
     pub fn rest(&mut self) {
-        self.resting = self.directory.take().is_some();
+        self.resting |= self.directory.take().is_some();
     }
 
-    /// The end of [`rest`](Self::rest).
+    /// The end of [`rest`](Self::rest). When that fails, the next call tries again.
     pub fn listen(&mut self) {
-        if std::mem::take(&mut self.resting) {
+        if self.resting {
             self.renew();
         }
     }
