@@ -1,18 +1,16 @@
 //! A restore over very many small objects: nobody merged them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use end_to_end::program::Program;
-use end_to_end::proxy::Proxy;
-use end_to_end::replica::Replica;
 use end_to_end::shell::Load;
 
 use super::Row;
-use super::restore::run;
+use super::restore::{Shipped, restore};
 use crate::bench::Bench;
 use crate::measured::{Aim, Figure, Measured};
-use crate::stage::{LIMIT, Stage, delay, ms, settings};
+use crate::stage::{LIMIT, Stage, settings};
 
 pub const ROW: Row = Row {
     name: "objects",
@@ -31,30 +29,17 @@ fn measure(bench: &Bench, program: Program) -> Result<Measured> {
     let mut figures = Vec::new();
     for (objects, aim, aim_far) in CASES {
         let objects = bench.scaled(objects);
-        let direct = ship(bench, objects)?;
+        let shipped = ship(bench, objects)?;
         for (delay_ms, aim) in [(0, Some(aim)), (30, aim_far)] {
             let Some(aim) = aim else { continue };
-            let proxy = Proxy::start(bench.store.s3)?;
-            proxy.set(delay(delay_ms));
-            let replica = direct.through(&proxy);
-            let out = bench.scene.fresh("restored.db");
-            let mut command = program.command(&replica)?;
-            command
-                .arg("restore")
-                .arg("-o")
-                .arg(&out)
-                .arg(replica.url());
-            let start = Instant::now();
-            let usage = run(&mut command)?;
-            let seconds = ms(start) / 1000.0;
-            std::fs::remove_file(&out)?;
+            let of = restore(bench, program, &shipped, delay_ms)?;
             let name = |what: &str| match delay_ms {
                 0 => format!("{objects} objects: {what}"),
                 delay => format!("{objects} objects, +{delay} ms: {what}"),
             };
-            figures.push(Figure::new(name("time"), "s", seconds).aim(Aim::AtMost(aim)));
+            figures.push(Figure::new(name("time"), "s", of.seconds).aim(Aim::AtMost(aim)));
             figures.push(
-                Figure::new(name("most memory"), "MB", usage.peak_rss_mb).aim(Aim::AtMost(64.0)),
+                Figure::new(name("most memory"), "MB", of.used.peak_rss_mb).aim(Aim::AtMost(64.0)),
             );
         }
     }
@@ -62,7 +47,7 @@ fn measure(bench: &Bench, program: Program) -> Result<Measured> {
 }
 
 /// A replica with so many objects, or a few more, in level 0.
-fn ship(bench: &Bench, objects: u64) -> Result<Replica> {
+fn ship(bench: &Bench, objects: u64) -> Result<Shipped> {
     let mut settings = settings(Program::Seawall, Duration::from_millis(1));
     settings.global = vec![
         "levels:".into(),
@@ -76,5 +61,8 @@ fn ship(bench: &Bench, objects: u64) -> Result<Replica> {
         .wait_for_txid(objects, Duration::from_secs(600))?;
     load.stop()?;
     stage.sidecar.terminate(LIMIT)?.ok()?;
-    Ok(stage.direct)
+    Ok(Shipped {
+        machine: stage.machine,
+        direct: stage.direct,
+    })
 }

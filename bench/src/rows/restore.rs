@@ -10,6 +10,7 @@ use end_to_end::pages;
 use end_to_end::program::Program;
 use end_to_end::proxy::Proxy;
 use end_to_end::replica::Replica;
+use end_to_end::scene::Machine;
 
 use super::Row;
 use crate::bench::Bench;
@@ -66,28 +67,29 @@ fn measure(bench: &Bench, program: Program) -> Result<Measured> {
                 };
                 push("time", "s", of.seconds, Some(Aim::Share(1.0 / 3.0)));
                 if delay_ms == 0 {
-                    push("most memory", "MB", of.peak_mb, Some(Aim::AtMost(64.0)));
-                    push("processor", "s", of.cpu_s, None);
+                    push(
+                        "most memory",
+                        "MB",
+                        of.used.peak_rss_mb,
+                        Some(Aim::AtMost(64.0)),
+                    );
+                    push("processor", "s", of.used.cpu_s, None);
                     push("read", "MB", of.read_mb, None);
                 }
                 let line = usize::from(commits) * 2 + usize::from(delay_ms > 0);
                 lines[line].points.push((megabytes as f64, of.seconds));
             }
-            shipped.stage.machine.lose()?;
+            shipped.machine.lose()?;
         }
     }
     measured.series = lines.into();
     Ok(measured)
 }
 
-struct Shipped {
-    stage: Gone,
-}
-
 /// What is left when the program has ended.
-struct Gone {
-    machine: end_to_end::scene::Machine,
-    direct: Replica,
+pub struct Shipped {
+    pub machine: Machine,
+    pub direct: Replica,
 }
 
 fn ship(bench: &Bench, program: Program, megabytes: u64, commits: bool) -> Result<Shipped> {
@@ -106,24 +108,27 @@ fn ship(bench: &Bench, program: Program, megabytes: u64, commits: bool) -> Resul
     }
     stage.sidecar.terminate(LIMIT)?.ok()?;
     Ok(Shipped {
-        stage: Gone {
-            machine: stage.machine,
-            direct: stage.direct,
-        },
+        machine: stage.machine,
+        direct: stage.direct,
     })
 }
 
-struct Restored {
-    seconds: f64,
-    peak_mb: f64,
-    cpu_s: f64,
-    read_mb: f64,
+pub struct Restored {
+    pub seconds: f64,
+    pub used: Usage,
+    pub read_mb: f64,
 }
 
-fn restore(bench: &Bench, program: Program, shipped: &Shipped, delay_ms: u64) -> Result<Restored> {
+/// Restores, and compares with the source.
+pub fn restore(
+    bench: &Bench,
+    program: Program,
+    shipped: &Shipped,
+    delay_ms: u64,
+) -> Result<Restored> {
     let proxy = Proxy::start(bench.store.s3)?;
     proxy.set(delay(delay_ms));
-    let replica = shipped.stage.direct.through(&proxy);
+    let replica = shipped.direct.through(&proxy);
     let out = bench.scene.fresh("restored.db");
     let mut command = program.command(&replica)?;
     command
@@ -132,20 +137,19 @@ fn restore(bench: &Bench, program: Program, shipped: &Shipped, delay_ms: u64) ->
         .arg(&out)
         .arg(replica.url());
     let start = Instant::now();
-    let usage = run(&mut command)?;
+    let used = run(&mut command)?;
     let seconds = ms(start) / 1000.0;
-    pages::assert_same(&shipped.stage.machine.db(), &out)?;
+    pages::assert_same(&shipped.machine.db(), &out)?;
     std::fs::remove_file(&out)?;
     Ok(Restored {
         seconds,
-        peak_mb: usage.peak_rss_mb,
-        cpu_s: usage.cpu_s,
+        used,
         read_mb: proxy.downloaded() as f64 / 1e6,
     })
 }
 
 /// Runs a command to its end; what it used, as the kernel tells whoever waits for it.
-pub fn run(command: &mut Command) -> Result<Usage> {
+fn run(command: &mut Command) -> Result<Usage> {
     let log = tempfile::NamedTempFile::new()?;
     command.stdin(std::process::Stdio::null());
     command.stdout(log.reopen()?).stderr(log.reopen()?);
