@@ -4,10 +4,12 @@
 //! A process that dies loses its locks and open files; what it wrote stays. A machine that loses
 //! power keeps what was synced, and of everything else any part, in sectors, in any order.
 
+mod locks;
 mod power;
 
 use crate::dice::Dice;
-use engine::ports::{FileError, FileKind, LockKind};
+use engine::ports::{FileError, FileKind};
+use locks::Lock;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -42,14 +44,6 @@ struct File {
     durable: Vec<u8>,
     /// Since the last sync.
     changes: Vec<Change>,
-}
-
-struct Lock {
-    inode: Inode,
-    owner: Handle,
-    start: u64,
-    end: u64,
-    exclusive: bool,
 }
 
 struct Open {
@@ -259,67 +253,6 @@ impl Disk {
         Ok(self.state().file(handle)?.bytes.len() as u64)
     }
 
-    /// False: somebody else holds a conflicting lock.
-    pub fn lock(
-        &self,
-        handle: Handle,
-        start: u64,
-        length: u64,
-        kind: LockKind,
-    ) -> Result<bool, FileError> {
-        let mut state = self.state();
-        let inode = state.open(handle)?.inode;
-        let end = start + length;
-        let exclusive = kind == LockKind::Exclusive;
-        if kind != LockKind::Unlock && state.conflicts(handle, inode, start, end, exclusive) {
-            return Ok(false);
-        }
-        let mut kept = Vec::new();
-        for lock in state.locks.drain(..) {
-            if lock.owner != handle || lock.end <= start || end <= lock.start {
-                kept.push(lock);
-                continue;
-            }
-            let (from, to) = (lock.start, lock.end);
-            if from < start {
-                kept.push(Lock {
-                    start: from,
-                    end: start,
-                    ..lock
-                });
-            }
-            if end < to {
-                let owner = handle;
-                let exclusive = lock.exclusive;
-                kept.push(Lock {
-                    inode,
-                    owner,
-                    start: end,
-                    end: to,
-                    exclusive,
-                });
-            }
-        }
-        if kind != LockKind::Unlock {
-            let owner = handle;
-            kept.push(Lock {
-                inode,
-                owner,
-                start,
-                end,
-                exclusive,
-            });
-        }
-        state.locks = kept;
-        Ok(true)
-    }
-
-    pub fn is_locked(&self, handle: Handle, start: u64, length: u64) -> Result<bool, FileError> {
-        let state = self.state();
-        let inode = state.open(handle)?.inode;
-        Ok(state.conflicts(handle, inode, start, start + length, true))
-    }
-
     pub fn is_current(&self, handle: Handle) -> bool {
         let state = self.state();
         let open = state.opened.get(&handle);
@@ -449,19 +382,5 @@ impl State {
     fn close(&mut self, handle: Handle) {
         self.opened.remove(&handle);
         self.locks.retain(|lock| lock.owner != handle);
-    }
-
-    fn conflicts(
-        &self,
-        owner: Handle,
-        inode: Inode,
-        start: u64,
-        end: u64,
-        exclusive: bool,
-    ) -> bool {
-        self.locks.iter().any(|lock| {
-            let other = lock.owner != owner && lock.inode == inode;
-            other && lock.start < end && start < lock.end && (exclusive || lock.exclusive)
-        })
     }
 }
